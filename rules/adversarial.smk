@@ -1,0 +1,140 @@
+# One iteration: reals and fakes, a discriminator between them, the denoiser against it.
+
+
+def incoming_denoiser(wildcards):
+    """The denoiser entering an iteration: the experiment's start, then its predecessor's."""
+    directory = ROUNDS.incoming_denoiser(
+        wildcards.experiment, wildcards.arm, int(wildcards.iteration)
+    )
+    return denoiser_files(directory)
+
+
+def fakes_denoiser(wildcards):
+    """The denoiser that fakes are sampled from: the incoming one, or `fakes_from` at first."""
+    return denoiser_files(ROUNDS.fakes_denoiser(wildcards.experiment, int(wildcards.iteration)))
+
+
+def incoming_discriminator(wildcards):
+    """The discriminator that training starts from, where one is given or carried on."""
+    directory = ROUNDS.incoming_discriminator(wildcards.experiment, int(wildcards.iteration))
+    return model_files(directory) if directory else []
+
+
+def opponent(wildcards):
+    """The iteration's discriminator; the control arm has none."""
+    if wildcards.arm == "control":
+        return []
+    return model_files(ADVERSARIAL.format(**wildcards) + "/discriminator")
+
+
+def incoming_optimizer(wildcards):
+    """The optimiser state that the previous iteration left, where it is carried on."""
+    n = int(wildcards.iteration)
+    if n == 0 or not ROUNDS.adversarial(wildcards.experiment).diffusion.carry_optimizer:
+        return []
+    return (
+        f"{RESULTS}/{wildcards.experiment}/{wildcards.arm}/iteration_{n - 1}/optimizer.safetensors"
+    )
+
+
+rule encode_real:
+    input:
+        latents_of("train"),
+    output:
+        ADVERSARIAL + "/real_latents.h5",
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=settings_of("encode_real"),
+        job=job_of("encode_real"),
+    shell:
+        "{PYTHON} {SCRIPTS}/encode_real.py --job {params.job} --threads {threads}"
+        " --latents {input} --output {output}"
+
+
+rule sample_fake:
+    input:
+        denoiser=fakes_denoiser,
+        autoencoder=autoencoder_of,
+    output:
+        ADVERSARIAL + "/fake_latents.h5",
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem_mb=8000,
+        runtime=720,
+    params:
+        settings=settings_of("sample_fake"),
+        job=job_of("sample_fake"),
+        denoiser=lambda wildcards, input: folder(input.denoiser),
+        autoencoder=lambda wildcards, input: folder(input.autoencoder),
+    shell:
+        "{PYTHON} {SCRIPTS}/sample_fake.py --job {params.job} --threads {threads}"
+        " --denoiser {params.denoiser} --autoencoder {params.autoencoder} --output {output}"
+
+
+rule train_discriminator:
+    input:
+        real=ADVERSARIAL + "/real_latents.h5",
+        fake=ADVERSARIAL + "/fake_latents.h5",
+        start_from=incoming_discriminator,
+    output:
+        discriminator=model_files(ADVERSARIAL + "/discriminator"),
+        history=ADVERSARIAL + "/discriminator_history.csv",
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem_mb=8000,
+        runtime=720,
+    params:
+        settings=settings_of("train_discriminator"),
+        job=job_of("train_discriminator"),
+        start_from=lambda wildcards, input: (
+            f"--start-from {folder(input.start_from)}" if input.start_from else ""
+        ),
+        place=ADVERSARIAL,
+    shell:
+        "{PYTHON} {SCRIPTS}/train_discriminator.py --job {params.job} --threads {threads}"
+        " --real-latents {input.real} --fake-latents {input.fake} {params.start_from}"
+        " --output {params.place}/discriminator --history {output.history}"
+
+
+rule finetune_diffusion:
+    input:
+        train=latents_of("train"),
+        val=latents_of("val"),
+        autoencoder=autoencoder_of,
+        denoiser=incoming_denoiser,
+        discriminator=opponent,
+        optimizer=incoming_optimizer,
+    output:
+        denoiser=denoiser_files(ITERATION + "/denoiser"),
+        latest=denoiser_files(ITERATION + "/denoiser_latest"),
+        history=ITERATION + "/diffusion_history.csv",
+        optimizer=ITERATION + "/optimizer.safetensors",
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        settings=settings_of("finetune_diffusion"),
+        job=job_of("finetune_diffusion"),
+        denoiser=lambda wildcards, input: folder(input.denoiser),
+        autoencoder=lambda wildcards, input: folder(input.autoencoder),
+        discriminator=lambda wildcards, input: (
+            f"--discriminator {folder(input.discriminator)}" if input.discriminator else ""
+        ),
+        optimizer=lambda wildcards, input: (
+            f"--optimizer {input.optimizer}" if input.optimizer else ""
+        ),
+        place=ITERATION,
+    shell:
+        "{PYTHON} {SCRIPTS}/finetune_diffusion.py --job {params.job} --threads {threads}"
+        " --train-latents {input.train} --val-latents {input.val}"
+        " --autoencoder {params.autoencoder} --denoiser {params.denoiser}"
+        " {params.discriminator} {params.optimizer}"
+        " --output {params.place}/denoiser --latest {params.place}/denoiser_latest"
+        " --history {output.history} --samples {params.place}/samples"
+        " --optimizer-output {output.optimizer}"

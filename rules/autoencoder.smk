@@ -1,0 +1,29 @@
+# The autoencoder between layouts and latents.
+
+
+def autoencoder_layouts(wildcards):
+    """The dataset that an autoencoder is trained on."""
+    dataset = ROUNDS.config.autoencoders[wildcards.autoencoder].dataset
+    return f"{RESULTS}/datasets/{dataset}/layouts.h5"
+
+
+rule train_autoencoder:
+    input:
+        autoencoder_layouts,
+    output:
+        model_files(RESULTS + "/autoencoders/{autoencoder}"),
+        RESULTS + "/autoencoders/{autoencoder}/classes.json",
+        RESULTS + "/autoencoders/{autoencoder}/history.csv",
+        RESULTS + "/autoencoders/{autoencoder}/reconstruction.json",
+        RESULTS + "/autoencoders/{autoencoder}/reconstructions.png",
+    threads: 2
+    resources:
+        gpu=gpus,
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        settings=settings_of("train_autoencoder"),
+        job=job_of("train_autoencoder"),
+    shell:
+        "{PYTHON} {SCRIPTS}/train_autoencoder.py --job {params.job} --threads {threads}"
+        " --layouts {input} --output {RESULTS}/autoencoders/{wildcards.autoencoder}"

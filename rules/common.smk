@@ -1,0 +1,110 @@
+# What the rules share: the experiments, where things lie, what each job is told.
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from sparring.errors import UserError
+from sparring.rounds import check_rounds, disk_needed, freeze_job, job_files, load_rounds
+from sparring.rounds import stage_settings
+
+# Snakemake walks the graph recursively; 600 iterations in a row exceed Python's default of 1000.
+sys.setrecursionlimit(100_000)
+
+try:
+    ROUNDS = load_rounds(config)
+    check_rounds(ROUNDS)
+except UserError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = ROUNDS.config.results
+ITERATION = RESULTS + "/{experiment}/{arm}/iteration_{iteration}"
+ADVERSARIAL = RESULTS + "/{experiment}/adversarial/iteration_{iteration}"
+# `basedir` would be the user's when this workflow is used as a module.
+PYTHON = sys.executable
+SCRIPTS = Path(str(workflow.current_basedir)).parent / "workflow" / "scripts"
+
+
+wildcard_constraints:
+    dataset=r"[A-Za-z0-9_]+",
+    autoencoder=r"[A-Za-z0-9_]+",
+    experiment=r"[A-Za-z0-9_]+",
+    arm="adversarial|control",
+    iteration=r"0|[1-9]\d*",
+    model=r"start|(adversarial|control)/iteration_(0|[1-9]\d*)",
+
+
+def settings_of(rule):
+    """The job's settings as canonical JSON: what Snakemake compares to plan jobs again."""
+    return lambda wildcards: stage_settings(ROUNDS, rule, dict(wildcards.items())).to_json()
+
+
+def job_of(rule):
+    """The file that a job reads its settings from; written when the run begins."""
+    return lambda wildcards: job_files(ROUNDS, rule, dict(wildcards.items())).job
+
+
+def gpus(wildcards):
+    """GPUs that a job occupies: one where the experiment runs on cuda."""
+    name = dict(wildcards.items()).get("experiment")
+    device = ROUNDS.device_of(name) if name else ROUNDS.config.device
+    return 1 if device == "cuda" else 0
+
+
+def model_files(directory):
+    """The files of a model directory in diffusers' form."""
+    return [
+        f"{directory}/{name}" for name in ("config.json", "diffusion_pytorch_model.safetensors")
+    ]
+
+
+def denoiser_files(directory):
+    """A denoiser also has its noise schedule beside it."""
+    return [*model_files(directory), f"{directory}/scheduler_config.json"]
+
+
+def layouts_of(wildcards):
+    """The packed dataset of an experiment."""
+    return f"{RESULTS}/datasets/{ROUNDS.data_of(wildcards.experiment)[0]}/layouts.h5"
+
+
+def autoencoder_of(wildcards):
+    """The autoencoder of an experiment."""
+    return model_files(f"{RESULTS}/autoencoders/{ROUNDS.data_of(wildcards.experiment)[1]}")
+
+
+def latents_of(split):
+    """The encoded layouts of an experiment's dataset."""
+    return lambda wildcards: ROUNDS.latents(wildcards.experiment, split)
+
+
+def folder(files):
+    """The directory that listed model files lie in."""
+    return str(Path(files[0]).parent)
+
+
+def results_of_experiments(wildcards):
+    """What `rule all` asks for: the table, pictures and choice of every requested experiment."""
+    wanted = []
+    for name in ROUNDS.requested:
+        if ROUNDS.experiments[name].kind == "pretrain":
+            wanted += denoiser_files(f"{RESULTS}/{name}/denoiser")
+        else:
+            tables = ("evaluation.csv", "evaluation.png", "samples.png", "selected.json")
+            wanted += [f"{RESULTS}/{name}/{table}" for table in tables]
+    return wanted
+
+
+onstart:
+    # Runs once, in the main process, not in dry runs.
+    planned = [
+        job for job in workflow.dag.needrun_jobs() if job.rule.name not in ("all", "default")
+    ]
+    for job in planned:
+        freeze_job(ROUNDS, job.rule.name, job.wildcards_dict, job.params.settings)
+    for warning in ROUNDS.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(
+        disk_needed(ROUNDS, [(j.rule.name, j.wildcards_dict) for j in planned]), file=sys.stderr
+    )

@@ -1,0 +1,138 @@
+# Judging every model by the same held-out layouts. Nothing here feeds the loop.
+
+
+def judged_denoiser(wildcards):
+    """The denoiser of a judged model: the start, or what left an iteration."""
+    if wildcards.model == "start":
+        return denoiser_files(ROUNDS.start_denoiser(wildcards.experiment))
+    return denoiser_files(f"{RESULTS}/{wildcards.experiment}/{wildcards.model}/denoiser")
+
+
+def of_all_models(name):
+    """One file per judged model of an experiment."""
+    return lambda wildcards: [
+        f"{RESULTS}/{wildcards.experiment}/{model}/{name}"
+        for model in ROUNDS.models(wildcards.experiment)
+    ]
+
+
+def judged_denoisers(wildcards):
+    """The directory of every judged denoiser, in the order of `of_all_models`."""
+    models = ROUNDS.models(wildcards.experiment)[1:]
+    places = [f"{RESULTS}/{wildcards.experiment}/{model}/denoiser" for model in models]
+    return [ROUNDS.start_denoiser(wildcards.experiment), *places]
+
+
+def judged_denoiser_files(wildcards):
+    """Their files."""
+    return [file for place in judged_denoisers(wildcards) for file in denoiser_files(place)]
+
+
+def model_names(wildcards):
+    """The judged models, in the order of `of_all_models`."""
+    return ROUNDS.models(wildcards.experiment)
+
+
+rule sample_evaluation:
+    input:
+        denoiser=judged_denoiser,
+        autoencoder=autoencoder_of,
+    output:
+        RESULTS + "/{experiment}/{model}/evaluation_latents.h5",
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem_mb=8000,
+        runtime=720,
+    params:
+        settings=settings_of("sample_evaluation"),
+        job=job_of("sample_evaluation"),
+        denoiser=lambda wildcards, input: folder(input.denoiser),
+        autoencoder=lambda wildcards, input: folder(input.autoencoder),
+    shell:
+        "{PYTHON} {SCRIPTS}/sample_evaluation.py --job {params.job} --threads {threads}"
+        " --denoiser {params.denoiser} --autoencoder {params.autoencoder} --output {output}"
+
+
+rule evaluate:
+    input:
+        samples=RESULTS + "/{experiment}/{model}/evaluation_latents.h5",
+        held_out=latents_of("test"),
+        reference=latents_of("train"),
+    output:
+        RESULTS + "/{experiment}/{model}/evaluation.json",
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=settings_of("evaluate"),
+        job=job_of("evaluate"),
+    shell:
+        "{PYTHON} {SCRIPTS}/evaluate.py --job {params.job} --threads {threads}"
+        " --samples {input.samples} --held-out {input.held_out}"
+        " --reference {input.reference} --output {output}"
+
+
+rule summarise:
+    input:
+        of_all_models("evaluation.json"),
+    output:
+        table=RESULTS + "/{experiment}/evaluation.csv",
+        plot=RESULTS + "/{experiment}/evaluation.png",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=settings_of("summarise"),
+        job=job_of("summarise"),
+        models=model_names,
+    shell:
+        "{PYTHON} {SCRIPTS}/summarise.py --job {params.job} --threads {threads}"
+        " --models {params.models} --evaluations {input}"
+        " --table {output.table} --plot {output.plot}"
+
+
+rule select_best:
+    input:
+        evaluations=of_all_models("evaluation.json"),
+        denoisers=judged_denoiser_files,
+    output:
+        denoiser=denoiser_files(RESULTS + "/{experiment}/selected/denoiser"),
+        verdict=RESULTS + "/{experiment}/selected.json",
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=settings_of("select_best"),
+        job=job_of("select_best"),
+        models=model_names,
+        denoisers=judged_denoisers,
+        place=RESULTS + "/{experiment}/selected/denoiser",
+    shell:
+        "{PYTHON} {SCRIPTS}/select_best.py --job {params.job} --threads {threads}"
+        " --models {params.models} --evaluations {input.evaluations}"
+        " --denoisers {params.denoisers} --output {params.place} --verdict {output.verdict}"
+
+
+rule compare_samples:
+    input:
+        layouts=layouts_of,
+        autoencoder=autoencoder_of,
+        samples=of_all_models("evaluation_latents.h5"),
+    output:
+        RESULTS + "/{experiment}/samples.png",
+    threads: 1
+    resources:
+        gpu=gpus,
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=settings_of("compare_samples"),
+        job=job_of("compare_samples"),
+        models=model_names,
+        autoencoder=lambda wildcards, input: folder(input.autoencoder),
+    shell:
+        "{PYTHON} {SCRIPTS}/compare_samples.py --job {params.job} --threads {threads}"
+        " --layouts {input.layouts} --autoencoder {params.autoencoder}"
+        " --models {params.models} --samples {input.samples} --output {output}"

@@ -1,0 +1,28 @@
+"""SHA-256 of files and model directories."""
+
+import hashlib
+from pathlib import Path
+
+from ..errors import UserError
+
+_LENGTH = 16  # hex digits kept: 64 bits tell apart any number of files a user will have
+
+
+def text_digest(text: str) -> str:
+    """Digest of a string."""
+    return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
+
+
+def file_digest(path: Path) -> str:
+    """Digest of a file's bytes, streamed."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:_LENGTH]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def model_digest(directory: Path) -> str:
+    """Digest of a model directory: its config and weights."""
+    files = ("config.json", "diffusion_pytorch_model.safetensors")
+    return text_digest("".join(file_digest(directory / name) for name in files))

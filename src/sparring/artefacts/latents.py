@@ -1,0 +1,130 @@
+"""Latents: `[N,C,H,W]` in HDF5, streamed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..errors import UserError
+from . import hdf5
+
+DTYPE = np.float16  # fakes and reals alike, so that rounding tells a discriminator nothing
+
+
+class LatentsWriter:
+    """Appends batches of latents; made by `writing_latents`."""
+
+    def __init__(self, file: h5py.File, path: Path) -> None:
+        self._file = file
+        self._path = path
+        self._dataset: h5py.Dataset | None = None
+
+    def append(self, latents: np.ndarray) -> None:
+        """Add `[B,C,H,W]` float latents; NaN and values beyond half precision are refused."""
+        rows = latents.astype(DTYPE)
+        if not np.isfinite(rows).all():
+            bad = int((~np.isfinite(rows)).reshape(len(rows), -1).any(axis=1).sum())
+            raise UserError(
+                f"{self._path}: {bad} of {len(rows)} latents of a batch are NaN or infinite; the "
+                "model that made them has diverged or its latent statistics are wrong"
+            )
+        if self._dataset is None:
+            self._dataset = hdf5.growing(self._file, "latents", rows.shape[1:], DTYPE)
+        hdf5.append(self._dataset, rows)
+
+    def column(self, name: str, values: list[str] | np.ndarray) -> None:
+        """Write one value per latent: text or numbers."""
+        if isinstance(values, np.ndarray):
+            self._file.create_dataset(name, data=values)
+        else:
+            hdf5.write_strings(self._file, name, values)
+
+
+@contextmanager
+def writing_latents(path: Path, attributes: dict[str, Any]) -> Iterator[LatentsWriter]:
+    """Write a latents file; it appears under its name when the block succeeds.
+
+    `attributes` should say kind, autoencoder_digest, seed and whatever made the latents.
+    """
+    with hdf5.writing(path, attributes) as file:
+        yield LatentsWriter(file, path)
+
+
+@dataclass(frozen=True)
+class LatentsInfo:
+    """What a latents file says of itself."""
+
+    path: Path
+    count: int
+    shape: tuple[int, ...]
+    attributes: dict[str, Any]
+
+    @property
+    def autoencoder_digest(self) -> str:
+        """The autoencoder whose latents these are."""
+        return str(self.attributes.get("autoencoder_digest", "unknown"))
+
+
+def latents_info(path: Path) -> LatentsInfo:
+    """Count, shape `[C,H,W]` and attributes, without reading the latents."""
+    with hdf5.reading(path, "latents") as file:
+        shape = file["latents"].shape
+        return LatentsInfo(path, shape[0], tuple(shape[1:]), dict(file.attrs))
+
+
+def read_latents(path: Path, rows: np.ndarray | None = None) -> np.ndarray:
+    """`[N,C,H,W]` float16, all or the given ascending rows; NaN is refused."""
+    with hdf5.reading(path, "latents") as file:
+        dataset = file["latents"]
+        latents = dataset[:] if rows is None else _rows(dataset, rows)
+    if not np.isfinite(latents).all():
+        bad = int((~np.isfinite(latents)).reshape(len(latents), -1).any(axis=1).sum())
+        raise UserError(
+            f"{path}: {bad} of {len(latents)} latents hold NaN or infinity; delete the file and "
+            "run snakemake again, or see the log of the stage that wrote it"
+        )
+    return latents
+
+
+def read_column(path: Path, name: str) -> np.ndarray:
+    """One value per latent; text comes as `str` objects."""
+    with hdf5.reading(path, "latents") as file:
+        if name not in file:
+            raise UserError(f"{path}: has no column {name!r}; it holds {sorted(file)}")
+        if file[name].dtype.kind == "S":
+            return np.array(hdf5.read_strings(file, name), dtype=object)
+        return file[name][:]
+
+
+def require_same_autoencoder(*files: LatentsInfo | tuple[Path, str]) -> None:
+    """Refuse latents (or directories with their autoencoder digests) of different autoencoders."""
+    named = [(f.path, f.autoencoder_digest) if isinstance(f, LatentsInfo) else f for f in files]
+    first_path, first = named[0]
+    for path, digest in named[1:]:
+        if digest != first:
+            raise UserError(
+                f"{path}: latents of autoencoder {digest}, but {first_path} has autoencoder "
+                f"{first}; encode and sample with one autoencoder (delete the older file and run "
+                "snakemake again)"
+            )
+
+
+def require_shape(info: LatentsInfo, channels: int, side: int, owner: str) -> None:
+    """Refuse latents that are not `[channels, side, side]` as `owner` expects."""
+    if info.shape != (channels, side, side):
+        raise UserError(
+            f"{info.path}: latents are {list(info.shape)} but {owner} expects "
+            f"{[channels, side, side]}; re-encode with its autoencoder, or start from a model "
+            "made for these latents"
+        )
+
+
+def _rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
+    out = np.empty((len(rows), *dataset.shape[1:]), dtype=dataset.dtype)
+    for position, row in enumerate(rows):
+        out[position] = dataset[row]
+    return out

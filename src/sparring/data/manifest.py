@@ -1,0 +1,175 @@
+"""Manifests: which layouts a dataset has, whose copies they are, and how they are split.
+
+Torch-free and quick, because the workflow reads manifests while it is parsed.
+"""
+
+import csv
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..artefacts.layouts import SPLITS, LayoutRow
+from ..errors import UserError
+from ..settings.dataset import ManifestDataset, SplitFractions
+
+_TRUE = {"1", "true", "yes"}
+_FALSE = {"0", "false", "no", ""}
+
+
+@dataclass(frozen=True)
+class ManifestEntry:
+    """One row: where the image is, and who it is."""
+
+    layout_path: str
+    row: LayoutRow
+
+
+def read_manifest(settings: ManifestDataset) -> list[ManifestEntry]:
+    """The rows to pack, with their splits, in the manifest's order.
+
+    Raises UserError for a missing or empty file, a missing column, rows without an image path,
+    copies whose original is not said, groups that cross splits, and splits without rows.
+    """
+    path = settings.manifest
+    records = _records(path, settings.layout_column)
+    kept = [r for r in records if _keep(r, path, settings)]
+    if not kept:
+        raise UserError(f"{path}: no rows are left with augmented: {settings.augmented}")
+    identities = [_identity(record, path, settings) for record in kept]
+    splits = _splits(kept, [group for _, _, group in identities], path, settings)
+    entries = [
+        ManifestEntry(
+            record[settings.layout_column],
+            LayoutRow(sample, original, group, split, _flag(record, path)),
+        )
+        for record, (sample, original, group), split in zip(kept, identities, splits, strict=True)
+    ]
+    _require_unique(entries, path)
+    _require_rows_in_splits(entries, path)
+    return entries
+
+
+def count_originals(entries: list[ManifestEntry], split: str = "train") -> int:
+    """Rows of a split that are not augmented copies."""
+    return sum(e.row.split == split and not e.row.is_augmented for e in entries)
+
+
+def split_by_group(groups: list[str], fractions: SplitFractions, seed: int) -> list[str]:
+    """A split per row: groups are shuffled by the seed and cut by the fractions, never rows."""
+    names = sorted(set(groups))
+    order = np.random.default_rng(seed).permutation(len(names))
+    num_val = max(1, round(fractions.val * len(names)))
+    num_test = max(1, round(fractions.test * len(names)))
+    split = {}
+    for position, index in enumerate(order):
+        later = position - num_val
+        split[names[index]] = "val" if later < 0 else "test" if later < num_test else "train"
+    return [split[group] for group in groups]
+
+
+def _records(path: Path, layout_column: str) -> list[dict[str, str]]:
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or []
+            records = list(reader)
+    except OSError as error:
+        raise UserError(
+            f"{path}: manifest cannot be read ({error.strerror or error}); set datasets.<name>."
+            "manifest in config.yaml"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a UTF-8 CSV file ({error.reason})") from error
+    if layout_column not in columns:
+        raise UserError(
+            f"{path}: has no column {layout_column!r}, found {', '.join(columns) or 'nothing'}; "
+            "add it or set layout_column"
+        )
+    if not records:
+        raise UserError(f"{path}: manifest has no rows, expected one per layout")
+    for number, record in enumerate(records, start=2):
+        if None in record or None in record.values():
+            raise UserError(
+                f"{path} line {number}: the number of cells differs from the header's "
+                f"{len(columns)}"
+            )
+    return records
+
+
+def _keep(record: dict[str, str], path: Path, settings: ManifestDataset) -> bool:
+    augmented = _flag(record, path)
+    if augmented and settings.augmented != "manifest":
+        return False
+    if record[settings.layout_column]:
+        return True
+    if augmented:  # a copy may lack a picture at this size: originals may not
+        return False
+    raise UserError(
+        f"{path}: a row that is no augmented copy has an empty {settings.layout_column!r} "
+        f"({_first_cell(record)}); fill it or remove the row"
+    )
+
+
+def _flag(record: dict[str, str], path: Path) -> bool:
+    value = record.get("is_augmented", "").strip().lower()
+    if value not in _TRUE | _FALSE:
+        raise UserError(f"{path}: is_augmented is {value!r}, expected 0 or 1")
+    return value in _TRUE
+
+
+def _identity(
+    record: dict[str, str], path: Path, settings: ManifestDataset
+) -> tuple[str, str, str]:
+    """(sample_id, original_id, group)."""
+    sample = record.get("sample_id") or str(Path(record[settings.layout_column]).with_suffix(""))
+    parent = record.get("parent_id") or record.get("original_id")
+    group = record.get("group")
+    if _flag(record, path) and not (parent or group):
+        raise UserError(
+            f"{path}: {sample} is flagged is_augmented but neither 'parent_id' nor 'group' says "
+            "whose copy it is; add one, or a copy could validate its own original"
+        )
+    original = parent or (group if _flag(record, path) and group else sample)
+    return sample, original, group or original
+
+
+def _splits(
+    records: list[dict[str, str]], groups: list[str], path: Path, settings: ManifestDataset
+) -> list[str]:
+    if "split" not in records[0]:
+        return split_by_group(groups, settings.split, settings.split_seed)
+    seen: dict[str, str] = {}
+    for record, group in zip(records, groups, strict=True):
+        split = record["split"]
+        if split not in SPLITS:
+            raise UserError(f"{path}: split is {split!r}, expected one of {', '.join(SPLITS)}")
+        if seen.setdefault(group, split) != split:
+            raise UserError(
+                f"{path}: group {group} lies in splits {seen[group]} and {split}; a group must "
+                "stay in one split, or validation sees its twins"
+            )
+    return [record["split"] for record in records]
+
+
+def _require_unique(entries: list[ManifestEntry], path: Path) -> None:
+    name, count = Counter(e.row.sample_id for e in entries).most_common(1)[0]
+    if count > 1:
+        raise UserError(f"{path}: sample_id {name!r} stands in {count} rows, expected one")
+
+
+def _require_rows_in_splits(entries: list[ManifestEntry], path: Path) -> None:
+    counts = Counter(e.row.split for e in entries)
+    for split in SPLITS:
+        if not counts[split]:
+            found = ", ".join(f"{name} {counts[name]}" for name in SPLITS)
+            raise UserError(
+                f"{path}: split {split!r} has no rows ({found}); every split needs some, so add "
+                "rows or leave the column out to have splits made by group"
+            )
+
+
+def _first_cell(record: dict[str, str]) -> str:
+    column, value = next(iter(record.items()))
+    return f"{column} {value!r}"

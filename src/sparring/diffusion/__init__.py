@@ -1,0 +1,1 @@
+"""The forward process and its algebra, on tensors."""

@@ -1,0 +1,1 @@
+"""Networks: denoiser presets, discriminator, autoencoder. Nothing is imported eagerly."""

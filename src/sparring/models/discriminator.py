@@ -1,0 +1,38 @@
+"""The discriminator on clean latents."""
+
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import Tensor, nn
+
+
+class LatentDiscriminator(ModelMixin, ConfigMixin):
+    """Latents `[B,C,H,W]` to logits `[B]`: positive means real. No sigmoid inside.
+
+    Strided 4x4 convolutions as in DCGAN (Radford et al. 2016), doubling the width per level, then
+    a mean over what is left of the plane. Group instead of batch normalisation: statistics over a
+    batch of only reals or only fakes would give the class away.
+    """
+
+    @register_to_config
+    def __init__(
+        self, latent_channels: int = 16, base_channels: int = 64, num_layers: int = 4
+    ) -> None:
+        super().__init__()
+        widths = [latent_channels, *(base_channels * 2**level for level in range(num_layers))]
+        blocks: list[nn.Module] = []
+        for level in range(num_layers):
+            blocks.append(nn.Conv2d(widths[level], widths[level + 1], 4, stride=2, padding=1))
+            if level > 0:
+                blocks.append(nn.GroupNorm(_groups(widths[level + 1]), widths[level + 1]))
+            blocks.append(nn.LeakyReLU(0.2))
+        self.features = nn.Sequential(*blocks)
+        self.head = nn.Linear(widths[-1], 1)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """[B,C,H,W] -> [B]."""
+        pooled = self.features(latents).mean(dim=(-2, -1))
+        return self.head(pooled).squeeze(-1).float()
+
+
+def _groups(width: int) -> int:
+    return next(groups for groups in (8, 4, 2, 1) if width % groups == 0)

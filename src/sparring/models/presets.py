@@ -1,0 +1,54 @@
+"""Denoiser architectures by name, torch-free.
+
+A name gives the first width, the number of times the side is halved and whether there is
+attention. Widths are chosen to meet the parameter counts of the field's ablation table.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The keyword arguments of a UNet2DModel that a preset fixes."""
+
+    widths: tuple[int, ...]
+    layers_per_block: int
+    attention: bool
+    mid_attention: bool
+    parameters: int
+    """With 16 channels in and out."""
+
+    @property
+    def factor(self) -> int:
+        """The latent's side must be divisible by this."""
+        return 2 ** (len(self.widths) - 1)
+
+
+PRESETS: dict[str, Preset] = {
+    "unet_tiny": Preset((64, 128, 128), 1, attention=False, mid_attention=True, parameters=4_253_776),
+    "unet32_d3": Preset(
+        (32, 64, 144), 1, attention=False, mid_attention=False, parameters=2_963_904
+    ),
+    "unet32_d3_attn": Preset(
+        (32, 96, 128), 1, attention=True, mid_attention=True, parameters=3_368_432
+    ),
+    "unet48_d3": Preset(
+        (48, 88, 216), 1, attention=False, mid_attention=False, parameters=6_491_112
+    ),
+    "unet48_d4": Preset(
+        (48, 96, 192, 256, 352), 1, attention=False, mid_attention=False, parameters=25_706_720
+    ),
+    "unet64_d4": Preset(
+        (64, 128, 288, 544), 1, attention=False, mid_attention=True, parameters=45_390_576
+    ),
+    "unet64_d4_attn": Preset(
+        (64, 128, 256, 288, 352), 2, attention=True, mid_attention=True, parameters=52_024_688
+    ),
+    "unet128_d3": Preset(
+        (128, 256, 384, 416), 1, attention=False, mid_attention=True, parameters=44_794_864
+    ),
+    "unet128_d4": Preset(
+        (128, 256, 384, 512), 1, attention=False, mid_attention=True, parameters=55_594_384
+    ),
+}
+NORM_NUM_GROUPS = 8

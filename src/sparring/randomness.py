@@ -1,0 +1,61 @@
+"""Random numbers without a state: every draw is keyed by what it is for.
+
+A key is the experiment's seed and a path such as ("finetune_diffusion", iteration, epoch, sample).
+The draw for one sample does not depend on the batch, the shard, the process or what was drawn
+before, so an interrupted run resumes to the same bytes.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Key = int | str
+
+
+def key_seed(seed: int, *key: Key) -> int:
+    """A 63-bit seed from an experiment seed and a key."""
+    text = "/".join(str(part) for part in (seed, *key))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def generator(seed: int, *key: Key) -> torch.Generator:
+    """A CPU generator for one key."""
+    return torch.Generator().manual_seed(key_seed(seed, *key))
+
+
+@contextmanager
+def seeded_initialisation(seed: int, *key: Key) -> Iterator[None]:
+    """Weights of models built inside follow from the key; torch's global state is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(key_seed(seed, *key))
+        yield
+
+
+def numpy_generator(seed: int, *key: Key) -> np.random.Generator:
+    """A NumPy generator for one key."""
+    return np.random.default_rng(key_seed(seed, *key))
+
+
+def permutation(count: int, seed: int, *key: Key) -> Tensor:
+    """A permutation of range(count), int64."""
+    return torch.randperm(count, generator=generator(seed, *key))
+
+
+def normals(
+    shape: Sequence[int], samples: Iterable[int], seed: int, *key: Key, device: torch.device
+) -> Tensor:
+    """Standard normal noise `[B, *shape]`, row b keyed by the b-th sample number."""
+    rows = [torch.randn(tuple(shape), generator=generator(seed, *key, n)) for n in samples]
+    return torch.stack(rows).to(device)
+
+
+def timesteps(
+    num_timesteps: int, samples: Iterable[int], seed: int, *key: Key, device: torch.device
+) -> Tensor:
+    """Uniform timesteps in [0, num_timesteps), int64 `[B]`, row b keyed by the b-th sample."""
+    rows = [key_seed(seed, *key, n) % num_timesteps for n in samples]
+    return torch.tensor(rows, device=device)

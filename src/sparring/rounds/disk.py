@@ -1,0 +1,73 @@
+"""What a run will need on disk, before it begins."""
+
+import shutil
+from pathlib import Path
+
+from ..models.presets import PRESETS
+from ..settings.dataset import ManifestDataset
+from ..settings.experiment import PretrainExperiment
+from .checks import dataset_facts, latent_shape
+from .jobs import Wildcards
+from .loading import Rounds
+
+_HALF, _SINGLE = 2, 4  # bytes per number: latents, weights
+_GROWTH = 3  # a training state holds weights, their average and two moments beside the outputs
+
+
+def disk_needed(rounds: Rounds, planned: list[tuple[str, Wildcards]]) -> str:
+    """One line: jobs planned, about how much they will write, and how much is free."""
+    needed = sum(_bytes_of(rounds, rule, wildcards) for rule, wildcards in planned)
+    results = Path(rounds.config.results).absolute()
+    existing = next(p for p in (results, *results.parents) if p.exists())
+    free = shutil.disk_usage(existing).free
+    line = (
+        f"{len(planned)} jobs will write about {_size(needed)} to {rounds.config.results}, where "
+        f"{_size(free)} are free"
+    )
+    return line if needed < free else f"warning: {line}: the disk may run full"
+
+
+def _bytes_of(rounds: Rounds, rule: str, wildcards: Wildcards) -> int:
+    if rule == "pack_layouts":
+        facts = dataset_facts(rounds, wildcards["dataset"])
+        settings = rounds.config.datasets[wildcards["dataset"]]
+        bands = 3 if isinstance(settings, ManifestDataset) else 1
+        return (facts.train_rows + 2 * facts.test_rows) * facts.side**2 * bands
+    name = wildcards.get("experiment")
+    if rule == "encode_layouts":
+        name = next(
+            n
+            for n in rounds.experiments
+            if rounds.data_of(n) == (wildcards["dataset"], wildcards["autoencoder"])
+        )
+    if name is None:
+        return 0
+    shape = latent_shape(rounds, name)
+    latent = shape.channels * shape.side**2 * _HALF
+    if rule == "encode_layouts":
+        facts = dataset_facts(rounds, wildcards["dataset"])
+        return (facts.train_rows + 2 * facts.test_rows) * latent
+    if rule in ("encode_real", "sample_fake"):
+        return rounds.adversarial(name).num_samples_at(int(wildcards["iteration"])) * latent
+    if rule == "sample_evaluation":
+        return rounds.adversarial(name).evaluation.num_samples * latent
+    if rule in ("pretrain_diffusion", "finetune_diffusion"):
+        return _parameters(rounds, name) * _SINGLE * (2 + _GROWTH)
+    return 0
+
+
+def _parameters(rounds: Rounds, name: str) -> int:
+    """Parameters of an experiment's denoiser; 0 where it comes from a directory."""
+    experiment = rounds.experiments[name]
+    if isinstance(experiment, PretrainExperiment):
+        return PRESETS[experiment.denoiser.preset].parameters
+    start = rounds.reference(name, "start_from", experiment.start_from).experiment
+    return _parameters(rounds, start) if start else 0
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit in ("B", "kB") else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

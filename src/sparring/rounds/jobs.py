@@ -1,0 +1,137 @@
+"""What each job is told, and where its settings, state and log lie."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..artefacts.atomic import write_text
+from ..objectives.table import NEEDS
+from ..settings import stages
+from ..settings.stages import StageSettings
+from .loading import Rounds
+
+Wildcards = dict[str, str]
+
+
+@dataclass(frozen=True)
+class JobFiles:
+    """The files beside a job's outputs."""
+
+    job: str
+    """What the job reads: settings frozen when the run began, device, precision."""
+    record: str
+    """The copy that stays beside the results."""
+    log: str
+    """Appended over attempts."""
+
+
+def job_files(rounds: Rounds, rule: str, wildcards: Wildcards) -> JobFiles:
+    """Where a job's own files lie."""
+    place, config = _place(rule, wildcards), rounds.config
+    return JobFiles(
+        job=f"{config.state}/{place}/{rule}/job.json",
+        record=f"{config.results}/{place}/settings/{rule}.json",
+        log=f"{config.logs}/{place}/{rule}.log",
+    )
+
+
+def freeze_job(rounds: Rounds, rule: str, wildcards: Wildcards, settings_json: str) -> None:
+    """Write what a planned job will read.
+
+    Frozen when the run begins: a cluster job starts hours later, when the configuration may have
+    been edited, and must still do what was planned and recorded.
+    """
+    files = job_files(rounds, rule, wildcards)
+    name = wildcards.get("experiment", "")
+    content = {
+        "name": f"{_place(rule, wildcards)}/{rule}",
+        "settings": json.loads(settings_json),
+        "device": rounds.device_of(name) if name else rounds.config.device,
+        "precision": rounds.config.precision,
+        "checkpoint_minutes": rounds.config.checkpoint_minutes,
+        "record": files.record,
+        "log": files.log,
+    }
+    write_text(Path(files.job), json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def stage_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSettings:
+    """The settings of one job: only what it depends on."""
+    if rule == "pack_layouts":
+        return stages.PackLayouts(dataset=rounds.config.datasets[wildcards["dataset"]])
+    if rule == "train_autoencoder":
+        chosen = rounds.config.autoencoders[wildcards["autoencoder"]]
+        return stages.TrainAutoencoder(autoencoder=chosen)
+    if rule == "encode_layouts":
+        return stages.EncodeLayouts()
+    name = wildcards["experiment"]
+    if rule == "pretrain_diffusion":
+        e = rounds.pretrain(name)
+        return stages.PretrainDiffusion(
+            seed=e.seed,
+            denoiser=e.denoiser,
+            noise_schedule=e.noise_schedule,
+            diffusion=e.diffusion,
+        )
+    if "iteration" in wildcards:
+        return _iteration_settings(rounds, rule, wildcards)
+    return _evaluation_settings(rounds, rule, name)
+
+
+def _iteration_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSettings:
+    e = rounds.adversarial(wildcards["experiment"])
+    iteration = int(wildcards["iteration"])
+    keyed = {"seed": e.seed, "iteration": iteration}
+    if rule == "encode_real":
+        return stages.EncodeReal(
+            **keyed,
+            num_samples=e.num_samples_at(iteration),
+            allow_fewer_reals=e.allow_fewer_reals,
+            augmented=e.discriminator.reals == "as_training" and e.diffusion.augmented,
+        )
+    if rule == "sample_fake":
+        return stages.SampleFake(
+            **keyed, num_samples=e.num_samples_at(iteration), sampling=e.sampling
+        )
+    if rule == "train_discriminator":
+        # Where it starts from is an input file; who the reals are is encode_real's matter.
+        unrelated = {"start_from": None, "warm_start": False, "reals": "originals"}
+        settings = e.discriminator_at(iteration).model_copy(update=unrelated)
+        return stages.TrainDiscriminator(**keyed, discriminator=settings)
+    against = wildcards["arm"] == "adversarial" and NEEDS[e.adversarial.objective].discriminator
+    return stages.FinetuneDiffusion(
+        **keyed,
+        diffusion=e.diffusion_at(iteration),
+        adversarial=e.adversarial if against else None,
+    )
+
+
+def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
+    e = rounds.adversarial(name)
+    if rule == "sample_evaluation":
+        return stages.SampleEvaluation(
+            seed=e.evaluation.seed, num_samples=e.evaluation.num_samples, sampling=e.sampling
+        )
+    if rule == "evaluate":
+        # How many samples there are is sample_evaluation's matter, the grid compare_samples'.
+        unrelated = {"num_samples": 2000, "grid": 16}
+        return stages.Evaluate(evaluation=e.evaluation.model_copy(update=unrelated))
+    if rule == "compare_samples":
+        return stages.CompareSamples(grid=e.evaluation.grid)
+    return {"select_best": stages.SelectBest, "summarise": stages.Summarise}[rule]()
+
+
+def _place(rule: str, wildcards: Wildcards) -> str:
+    """The folder under results, state and logs that a job belongs to."""
+    w = wildcards
+    if rule == "pack_layouts":
+        return f"datasets/{w['dataset']}"
+    if rule == "train_autoencoder":
+        return f"autoencoders/{w['autoencoder']}"
+    if rule == "encode_layouts":
+        return f"latents/{w['dataset']}-{w['autoencoder']}"
+    if "model" in w:
+        return f"{w['experiment']}/{w['model']}"
+    if "iteration" in w:
+        return f"{w['experiment']}/{w.get('arm', 'adversarial')}/iteration_{w['iteration']}"
+    return w["experiment"]

@@ -1,0 +1,208 @@
+"""The configured experiments and everything they start from."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from ..settings.config import RESERVED_NAMES, Config
+from ..settings.experiment import (
+    AdversarialExperiment,
+    Experiment,
+    ExperimentUnion,
+    PretrainExperiment,
+)
+from ..settings.reading import read_yaml, validate
+from .references import Reference, parse_reference
+
+ARMS = ("adversarial", "control")
+
+
+@dataclass
+class Rounds:
+    """Resolved experiments: paths of models, and which dataset and autoencoder each uses."""
+
+    config: Config
+    requested: list[str]
+    experiments: dict[str, Experiment]
+    warnings: list[str] = field(default_factory=list)
+
+    def file(self, name: str) -> str:
+        """The file an experiment was read from, for messages."""
+        return f"{self.config.experiments_dir}/{name}.yaml"
+
+    def adversarial(self, name: str) -> AdversarialExperiment:
+        """An experiment that has rounds."""
+        experiment = self.experiments[name]
+        assert isinstance(experiment, AdversarialExperiment), name
+        return experiment
+
+    def pretrain(self, name: str) -> PretrainExperiment:
+        """An experiment that trains from scratch."""
+        experiment = self.experiments[name]
+        assert isinstance(experiment, PretrainExperiment), name
+        return experiment
+
+    def arms(self, name: str) -> tuple[str, ...]:
+        """The arms of an adversarial experiment."""
+        return ARMS if self.adversarial(name).control else ARMS[:1]
+
+    def models(self, name: str) -> list[str]:
+        """Every model that is judged: `start`, then `{arm}/iteration_{n}`."""
+        iterations = range(self.adversarial(name).iterations)
+        return ["start"] + [f"{arm}/iteration_{n}" for arm in self.arms(name) for n in iterations]
+
+    def data_of(self, name: str) -> tuple[str, str]:
+        """(dataset, autoencoder) of an experiment, its own or its start's."""
+        experiment = self.experiments[name]
+        if isinstance(experiment, PretrainExperiment):
+            return experiment.dataset, experiment.autoencoder
+        dataset, autoencoder = experiment.dataset, experiment.autoencoder
+        if dataset and autoencoder:
+            return dataset, autoencoder
+        reference = self.reference(name, "start_from", experiment.start_from)
+        if reference.experiment is None:
+            missing = "dataset" if dataset is None else "autoencoder"
+            raise UserError(
+                f"{self.file(name)}: {missing!r} is missing; starting from a model directory, both "
+                "dataset and autoencoder must be named"
+            )
+        inherited = self.data_of(reference.experiment)
+        return dataset or inherited[0], autoencoder or inherited[1]
+
+    def device_of(self, name: str) -> str:
+        """Where an experiment's jobs run."""
+        return self.experiments[name].device or self.config.device
+
+    def latents(self, name: str, split: str) -> str:
+        """The latents of a split."""
+        return "{}/latents/{}-{}/{}.h5".format(self.config.results, *self.data_of(name), split)
+
+    def incoming_denoiser(self, name: str, arm: str, iteration: int) -> str:
+        """Directory of the denoiser entering an iteration: the start, then the predecessor's."""
+        if iteration == 0:
+            return self.start_denoiser(name)
+        return f"{self.config.results}/{name}/{arm}/iteration_{iteration - 1}/denoiser"
+
+    def start_denoiser(self, name: str) -> str:
+        """Directory of the denoiser that an adversarial experiment starts from."""
+        return self.denoiser(name, "start_from", self.adversarial(name).start_from)
+
+    def fakes_denoiser(self, name: str, iteration: int) -> str:
+        """Directory of the denoiser that an iteration's fakes are sampled from."""
+        fakes_from = self.adversarial(name).fakes_from
+        if iteration == 0 and fakes_from is not None:
+            return self.denoiser(name, "fakes_from", fakes_from)
+        return self.incoming_denoiser(name, "adversarial", iteration)
+
+    def incoming_discriminator(self, name: str, iteration: int) -> str | None:
+        """Directory of the discriminator that an iteration's training starts from, if any."""
+        settings = self.adversarial(name).discriminator
+        if iteration > 0:
+            previous = f"{self.config.results}/{name}/adversarial/iteration_{iteration - 1}"
+            return f"{previous}/discriminator" if settings.warm_start else None
+        if settings.start_from is None:
+            return None
+        key = "discriminator.start_from"
+        reference = self.reference(name, key, settings.start_from)
+        if reference.directory is not None:
+            return str(reference.directory)
+        return f"{self._iteration_directory(name, key, reference)}/discriminator"
+
+    def denoiser(self, name: str, key: str, text: str) -> str:
+        """Directory of the denoiser that a reference in experiment `name` means."""
+        reference = self.reference(name, key, text)
+        if reference.directory is not None:
+            return str(reference.directory)
+        assert reference.experiment is not None
+        if isinstance(self.experiments[reference.experiment], PretrainExperiment):
+            return f"{self.config.results}/{reference.experiment}/denoiser"
+        if reference.selected:
+            return f"{self.config.results}/{reference.experiment}/selected/denoiser"
+        return f"{self._iteration_directory(name, key, reference)}/denoiser"
+
+    def reference(self, name: str, key: str, text: str) -> Reference:
+        """A parsed reference whose experiment and iteration exist."""
+        reference = parse_reference(text, self.file(name), key)
+        if reference.experiment is None:
+            return reference
+        target = self.experiments[reference.experiment]
+        if isinstance(target, PretrainExperiment):
+            if reference.iteration is not None or reference.selected:
+                raise UserError(
+                    f"{self.file(name)}: {key} is {text!r}, but {reference.experiment} is a "
+                    f"pretrain experiment without iterations; write {reference.experiment!r}"
+                )
+        elif reference.iteration is not None and reference.iteration >= target.iterations:
+            raise UserError(
+                f"{self.file(name)}: {key} is {text!r}, but {reference.experiment} has iterations "
+                f"0 to {target.iterations - 1}"
+            )
+        return reference
+
+    @cached_property
+    def datasets(self) -> list[str]:
+        """Datasets that some experiment or its autoencoder uses."""
+        used = [self.data_of(name) for name in self.experiments]
+        own = [self.config.autoencoders[autoencoder].dataset for _, autoencoder in used]
+        return sorted({dataset for dataset, _ in used} | set(own))
+
+    def _iteration_directory(self, name: str, key: str, reference: Reference) -> str:
+        assert reference.experiment is not None
+        target = self.experiments[reference.experiment]
+        if isinstance(target, PretrainExperiment) or reference.selected:
+            raise UserError(
+                f"{self.file(name)}: {key} is {reference.text!r}, expected an adversarial "
+                "experiment (name or name@2) or a model directory"
+            )
+        iteration = reference.iteration
+        last = target.iterations - 1 if iteration is None else iteration
+        return f"{self.config.results}/{reference.experiment}/adversarial/iteration_{last}"
+
+
+def load_rounds(config: dict[str, Any], source: str = "config/config.yaml") -> Rounds:
+    """Read the requested experiments and, through `start_from` and its like, all they need.
+
+    Raises UserError for unknown keys and wrong types, unknown experiments and cycles.
+    """
+    settings: Config = validate(config, Config, source)
+    rounds = Rounds(settings, list(settings.experiments), {})
+    for name in settings.experiments:
+        _load(rounds, name, chain=(), wanted_by=f"{source}: experiments")
+    return rounds
+
+
+def _load(rounds: Rounds, name: str, chain: tuple[str, ...], wanted_by: str) -> None:
+    if name in chain:
+        raise UserError(f"{wanted_by}: experiments form a cycle: {' -> '.join((*chain, name))}")
+    if name not in rounds.experiments:
+        rounds.experiments[name] = _read(rounds, name, wanted_by)
+    for key, text in _references(rounds.experiments[name]):
+        reference = parse_reference(text, rounds.file(name), key)
+        if reference.experiment is not None:
+            _load(rounds, reference.experiment, (*chain, name), f"{rounds.file(name)}: {key}")
+
+
+def _read(rounds: Rounds, name: str, wanted_by: str) -> Experiment:
+    path = Path(rounds.file(name))
+    if name in RESERVED_NAMES:
+        raise UserError(f"{wanted_by}: {name!r} is a folder of results, not a free name")
+    if not path.is_file():
+        found = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        raise UserError(
+            f"{wanted_by}: no experiment {name!r} ({path} is missing); there are "
+            f"{', '.join(found) or 'none'}"
+        )
+    return validate(read_yaml(path), ExperimentUnion, str(path))
+
+
+def _references(experiment: Experiment) -> list[tuple[str, str]]:
+    if isinstance(experiment, PretrainExperiment):
+        return []
+    keys = {
+        "start_from": experiment.start_from,
+        "fakes_from": experiment.fakes_from,
+        "discriminator.start_from": experiment.discriminator.start_from,
+    }
+    return [(key, text) for key, text in keys.items() if text is not None]

@@ -1,0 +1,1 @@
+"""Sampling latents from a denoiser, and pictures of them."""

@@ -1,0 +1,52 @@
+"""Pictures of layouts side by side."""
+
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ..artefacts.atomic import replacing
+
+_GAP = 2
+_LABEL_HEIGHT = 14
+
+
+def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """`[N,H,W,3]` uint8 as one picture with thin white gaps, as square as can be by default."""
+    count, height, width, _ = images.shape
+    columns = columns or ceil(count**0.5)
+    rows = ceil(count / columns)
+    shape = (rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 3)
+    canvas = np.full(shape, 255, dtype=np.uint8)
+    for index, image in enumerate(images):
+        y, x = divmod(index, columns)
+        top, left = _GAP + y * (height + _GAP), _GAP + x * (width + _GAP)
+        canvas[top : top + height, left : left + width] = image
+    return canvas
+
+
+def labelled_rows(rows: dict[str, np.ndarray], scale: int = 1) -> Image.Image:
+    """One row of images per label, the label above it."""
+    pictures = {label: Image.fromarray(grid(images, len(images))) for label, images in rows.items()}
+    pictures = {
+        label: p.resize((p.width * scale, p.height * scale), Image.Resampling.NEAREST)
+        for label, p in pictures.items()
+    }
+    width = max(p.width for p in pictures.values())
+    height = sum(p.height + _LABEL_HEIGHT for p in pictures.values())
+    canvas = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(canvas)
+    top = 0
+    for label, picture in pictures.items():
+        draw.text((_GAP, top + 1), label, fill="black")
+        canvas.paste(picture, (0, top + _LABEL_HEIGHT))
+        top += picture.height + _LABEL_HEIGHT
+    return canvas
+
+
+def save_picture(path: Path, picture: np.ndarray | Image.Image) -> None:
+    """Write a PNG, aside first."""
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    with replacing(path) as aside:
+        image.save(aside, format="PNG")

@@ -1,0 +1,81 @@
+"""Sampling with diffusers' schedulers, noise keyed by sample number."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import torch
+from diffusers.models.unets.unet_2d import UNet2DModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from torch import Tensor
+
+from ..compute import Compute
+from ..models.denoiser import predict
+from ..randomness import Key, generator
+from ..settings.parts import SampleGrid, SamplingSettings
+
+
+def build_sampler(name: str, schedule: DDIMScheduler) -> Any:
+    """The diffusers scheduler of that name on the denoiser's own noise schedule."""
+    config = dict(schedule.config, timestep_spacing="trailing", clip_sample=False)
+    if name == "ddim":
+        return DDIMScheduler.from_config(config)
+    if name == "ddpm":
+        from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
+        return DDPMScheduler.from_config(config)
+    if name == "unipc":
+        from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
+
+        return UniPCMultistepScheduler.from_config(config)
+    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+
+    return DPMSolverMultistepScheduler.from_config(config, algorithm_type="dpmsolver++")
+
+
+class Sampler:
+    """Samples of one denoiser.
+
+    Sample number n starts from noise keyed (seed, *key, n) and, where the sampler is stochastic,
+    goes on with that sample's own generator: batch size and order do not change it.
+    """
+
+    def __init__(
+        self,
+        model: UNet2DModel,
+        schedule: DDIMScheduler,
+        settings: SamplingSettings | SampleGrid,
+        compute: Compute,
+    ) -> None:
+        self.model = model
+        self.settings = settings
+        self.compute = compute
+        self._make = cast(Callable[[], Any], lambda: build_sampler(settings.sampler, schedule))
+
+    @torch.no_grad()
+    def sample(self, numbers: range, seed: int, *key: Key) -> Tensor:
+        """Latents `[B,C,H,W]` float32 for these sample numbers."""
+        scheduler = self._make()
+        scheduler.set_timesteps(self.settings.num_steps, device=self.compute.device)
+        config = self.model.config
+        shape = (config.in_channels, config.sample_size, config.sample_size)
+        generators = [generator(seed, *key, n) for n in numbers]
+        noise = torch.stack([torch.randn(shape, generator=g) for g in generators])
+        latents = noise.to(self.compute.device) * scheduler.init_noise_sigma
+        options = self._step_options(generators)
+        for t in scheduler.timesteps:
+            model_input = scheduler.scale_model_input(latents, t)
+            with self.compute.autocast():
+                output = predict(self.model, model_input, t.expand(len(latents)))
+            latents = scheduler.step(output, t, latents, **options).prev_sample
+        return latents
+
+    def batches(self, count: int, batch_size: int, seed: int, *key: Key) -> Iterator[Tensor]:
+        """Samples 0 to count - 1 in batches."""
+        for start in range(0, count, batch_size):
+            yield self.sample(range(start, min(start + batch_size, count)), seed, *key)
+
+    def _step_options(self, generators: list[torch.Generator]) -> dict[str, Any]:
+        if self.settings.sampler == "ddim":
+            eta = getattr(self.settings, "eta", 0.0)
+            return {"eta": eta, "generator": generators} if eta else {}
+        return {"generator": generators} if self.settings.sampler == "ddpm" else {}

@@ -1,0 +1,50 @@
+"""config/config.yaml: which experiments run, on which data, where results go."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from .autoencoder import AutoencoderSettings
+from .base import Settings
+from .dataset import DatasetSettings
+
+Device = Literal["cpu", "cuda"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+NAME = r"^[A-Za-z0-9_]+$"
+RESERVED_NAMES = {"datasets", "autoencoders", "latents"}
+
+
+class Config(Settings):
+    """The workflow's configuration file."""
+
+    experiments: list[str] = Field(min_length=1)
+    """Names of files under `experiments_dir`, without `.yaml`. What they start from joins in."""
+    experiments_dir: str = "config/experiments"
+    """Where experiment files lie."""
+    results: str = "results"
+    """Outputs."""
+    state: str = "state"
+    """What interrupted jobs resume from, and the settings that each job was planned with."""
+    logs: str = "logs"
+    """One file per job, appended over attempts."""
+    device: Device = "cuda"
+    """Where training and sampling run. A job that asks for `cuda` where torch sees no GPU stops."""
+    precision: Precision = "auto"
+    """`auto` is bf16 autocast where the hardware has it, else fp32."""
+    checkpoint_minutes: float = Field(5.0, ge=0)
+    """Minutes between saves of a training job's state."""
+    datasets: dict[str, DatasetSettings]
+    """Datasets by name."""
+    autoencoders: dict[str, AutoencoderSettings]
+    """Autoencoders by name."""
+
+    @field_validator("datasets", "autoencoders")
+    @classmethod
+    def _names(cls, value: dict[str, object]) -> dict[str, object]:
+        import re
+
+        for name in value:
+            if not re.match(NAME, name):
+                raise ValueError(f"name {name!r} may hold only letters, digits and _")
+        return value

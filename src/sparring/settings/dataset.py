@@ -1,0 +1,67 @@
+"""Datasets: a manifest of layout images, or the procedural generator."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Settings
+
+
+class SplitFractions(Settings):
+    """Shares of the groups, used when the manifest has no `split` column."""
+
+    train: float = Field(0.8, gt=0, lt=1)
+    """Share of groups that train."""
+    val: float = Field(0.1, gt=0, lt=1)
+    """Share of groups that choose the best model."""
+    test: float = Field(0.1, gt=0, lt=1)
+    """Share of groups that only `evaluate` reads."""
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> "SplitFractions":
+        total = self.train + self.val + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + val + test is {total:g}, expected 1")
+        return self
+
+
+class ManifestDataset(Settings):
+    """Layout images named by a CSV file."""
+
+    kind: Literal["manifest"]
+    """Selects this form."""
+    manifest: Path
+    """CSV with `layout_path`; optional `sample_id`, `is_augmented`, `parent_id`, `group`, `split`.
+    Paths are relative to the manifest; images may lie inside a zip beside it."""
+    classes: Path | None = None
+    """JSON list of {id, name, rgb}. Default: `classes.json` beside the manifest if there is one."""
+    layout_column: str = "layout_path"
+    """The column that names the images."""
+    augmented: Literal["manifest", "drop", "dihedral"] = "manifest"
+    """`manifest` keeps rows flagged `is_augmented`, `drop` leaves them out, `dihedral` leaves them
+    out and adds the seven other rotations and flips of every original, in every split."""
+    resize: int | None = Field(None, ge=8)
+    """Side in pixels to resize to; by default images are taken as they are."""
+    split: SplitFractions = SplitFractions()
+    """Used when the manifest has no `split` column."""
+    split_seed: int = 42
+    """Draws the groups of each split when the manifest has no `split` column."""
+
+
+class ProceduralDataset(Settings):
+    """Furnished apartments from the built-in generator."""
+
+    kind: Literal["procedural"]
+    """Selects this form."""
+    num_layouts: int = Field(4000, ge=10)
+    """How many layouts to draw."""
+    size: int = Field(64, ge=32, le=256, multiple_of=8)
+    """Side in pixels."""
+    seed: int = 42
+    """The generator's seed."""
+    split: SplitFractions = SplitFractions()
+    """Shares of the layouts."""
+
+
+DatasetSettings = Annotated[ManifestDataset | ProceduralDataset, Field(discriminator="kind")]

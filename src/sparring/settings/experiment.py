@@ -1,0 +1,134 @@
+"""Experiments: what one file under config/experiments may say."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Settings
+from .config import Device
+from .parts import (
+    AdversarialLoss,
+    DenoiserSettings,
+    DiscriminatorOverride,
+    DiscriminatorSettings,
+    EvaluationSettings,
+    FinetuneOverride,
+    FinetuneSettings,
+    NoiseScheduleSettings,
+    PretrainSettings,
+    SamplingSettings,
+)
+
+Iteration = Annotated[int, Field(ge=0)]
+
+
+class PretrainExperiment(Settings):
+    """Stage 1: a denoiser from scratch by noise prediction."""
+
+    kind: Literal["pretrain"]
+    """Selects this form."""
+    dataset: str
+    """Name of a dataset in config.yaml."""
+    autoencoder: str
+    """Name of an autoencoder in config.yaml."""
+    seed: int = 42
+    """Every random number of the experiment follows from it."""
+    device: Device | None = None
+    """Overrides config.yaml's `device`."""
+    denoiser: DenoiserSettings = DenoiserSettings()
+    """The network."""
+    noise_schedule: NoiseScheduleSettings = NoiseScheduleSettings()
+    """Forward process and what the network predicts."""
+    diffusion: PretrainSettings = PretrainSettings()
+    """How it is trained."""
+
+
+class Override(Settings):
+    """Settings of one iteration that differ from the experiment's."""
+
+    iteration: Iteration
+    """Which iteration, from 0."""
+    num_samples: int | None = Field(None, ge=2)
+    """Fakes and reals of this iteration."""
+    discriminator: DiscriminatorOverride = DiscriminatorOverride()
+    """Keys of `discriminator` to replace."""
+    diffusion: FinetuneOverride = FinetuneOverride()
+    """Keys of `diffusion` to replace."""
+
+
+class AdversarialExperiment(Settings):
+    """Rounds: sample fakes, train the discriminator, fine-tune the denoiser against it; repeat."""
+
+    kind: Literal["adversarial"]
+    """Selects this form."""
+    start_from: str
+    """The denoiser entering iteration 0: an experiment (`name`, `name@2`, `name@selected`) or a
+    model directory (a path with a `/`)."""
+    dataset: str | None = None
+    """Default: the starting experiment's."""
+    autoencoder: str | None = None
+    """Default: the starting experiment's."""
+    fakes_from: str | None = None
+    """Another denoiser to sample iteration 0's fakes from; same forms as `start_from`."""
+    iterations: int = Field(3, ge=1)
+    """Rounds."""
+    num_samples: int = Field(5000, ge=2)
+    """Fakes sampled and reals drawn per iteration."""
+    allow_fewer_reals: bool = False
+    """Use all reals there are where the dataset has fewer than `num_samples`, instead of refusing.
+    Fakes are then cut to the same number."""
+    seed: int = 42
+    """Every random number of the experiment follows from it."""
+    device: Device | None = None
+    """Overrides config.yaml's `device`."""
+    control: bool = True
+    """Also run the control arm: the same updates from the same start with the noise loss only."""
+    sampling: SamplingSettings = SamplingSettings()
+    """How fakes are sampled."""
+    discriminator: DiscriminatorSettings = DiscriminatorSettings()
+    """The discriminator and its training."""
+    diffusion: FinetuneSettings = FinetuneSettings()
+    """The denoiser's fine-tuning."""
+    adversarial: AdversarialLoss = AdversarialLoss()
+    """The adversarial objective."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """How models are judged; never feeds the loop."""
+    overrides: tuple[Override, ...] = ()
+    """Per-iteration changes."""
+
+    @model_validator(mode="after")
+    def _overrides_fit(self) -> "AdversarialExperiment":
+        seen = [o.iteration for o in self.overrides]
+        for iteration in seen:
+            if iteration >= self.iterations:
+                raise ValueError(
+                    f"overrides: iteration {iteration} does not exist, the last of "
+                    f"{self.iterations} is {self.iterations - 1}"
+                )
+            if seen.count(iteration) > 1:
+                raise ValueError(f"overrides: iteration {iteration} is listed twice")
+        return self
+
+    def discriminator_at(self, iteration: int) -> DiscriminatorSettings:
+        """The discriminator settings of one iteration, overrides applied."""
+        override = self._override(iteration)
+        return self.discriminator.model_copy(
+            update=override.discriminator.given() if override else {}
+        )
+
+    def diffusion_at(self, iteration: int) -> FinetuneSettings:
+        """The fine-tuning settings of one iteration, overrides applied."""
+        override = self._override(iteration)
+        return self.diffusion.model_copy(update=override.diffusion.given() if override else {})
+
+    def num_samples_at(self, iteration: int) -> int:
+        """Fakes and reals of one iteration, overrides applied."""
+        override = self._override(iteration)
+        return (override and override.num_samples) or self.num_samples
+
+    def _override(self, iteration: int) -> Override | None:
+        return next((o for o in self.overrides if o.iteration == iteration), None)
+
+
+Experiment = PretrainExperiment | AdversarialExperiment
+ExperimentUnion = Annotated[Experiment, Field(discriminator="kind")]

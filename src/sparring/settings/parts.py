@@ -1,0 +1,216 @@
+"""The groups of keys that experiments are made of."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Settings
+
+Sampler = Literal["ddim", "ddpm", "dpmsolver++", "unipc"]
+
+
+class DenoiserSettings(Settings):
+    """The network that predicts the noise (or v)."""
+
+    preset: Literal[
+        "unet_tiny",
+        "unet32_d3",
+        "unet32_d3_attn",
+        "unet48_d3",
+        "unet48_d4",
+        "unet64_d4",
+        "unet64_d4_attn",
+        "unet128_d3",
+        "unet128_d4",
+    ] = "unet64_d4"
+    """Architecture: first width, number of levels, attention. See models/presets.py."""
+
+
+class NoiseScheduleSettings(Settings):
+    """The forward process and the prediction target."""
+
+    schedule: Literal["linear", "scaled_linear", "cosine"] = "linear"
+    """How beta grows with t."""
+    num_timesteps: int = Field(1000, ge=2)
+    """T, the number of timesteps."""
+    beta_start: float = Field(1e-4, gt=0, lt=1)
+    """First beta (linear, scaled_linear)."""
+    beta_end: float = Field(0.02, gt=0, lt=1)
+    """Last beta (linear, scaled_linear)."""
+    prediction: Literal["epsilon", "v"] = "epsilon"
+    """What the network predicts."""
+    zero_terminal_snr: bool = False
+    """Rescale betas so that nothing of x0 is left at T (Lin et al. 2024); needs `prediction: v`."""
+
+    @model_validator(mode="after")
+    def _terminal_snr_needs_v(self) -> "NoiseScheduleSettings":
+        if self.zero_terminal_snr and self.prediction == "epsilon":
+            raise ValueError(
+                "zero_terminal_snr needs prediction: v (at zero SNR eps says nothing about x0)"
+            )
+        if self.beta_end < self.beta_start:
+            raise ValueError(f"beta_end {self.beta_end} is below beta_start {self.beta_start}")
+        return self
+
+
+class SamplingSettings(Settings):
+    """How latents are sampled from a denoiser."""
+
+    sampler: Sampler = "ddim"
+    """A diffusers scheduler."""
+    num_steps: int = Field(100, ge=1)
+    """Sampler steps."""
+    eta: float = Field(0.0, ge=0, le=1)
+    """DDIM's noise share: 0 deterministic, 1 like DDPM."""
+    batch_size: int = Field(32, ge=1)
+    """Latents sampled at once; does not change what is sampled."""
+
+
+class SampleGrid(Settings):
+    """The periodic picture of samples."""
+
+    num_samples: int = Field(64, ge=1)
+    """Samples in the grid."""
+    sampler: Sampler = "ddpm"
+    """A diffusers scheduler."""
+    num_steps: int = Field(1000, ge=1)
+    """Sampler steps."""
+
+
+class DiffusionTraining(Settings):
+    """What every training of a denoiser has."""
+
+    epochs: int = Field(50, ge=1)
+    """Passes over the train split."""
+    batch_size: int = Field(32, ge=1)
+    """Latents per step."""
+    learning_rate: float = Field(1e-4, gt=0)
+    """AdamW's rate."""
+    lr_schedule: Literal["constant", "cosine"] = "constant"
+    """`cosine` falls to 0 over all the steps of the stage."""
+    lr_warmup_steps: int = Field(0, ge=0)
+    """Steps over which the rate rises from 0."""
+    weight_decay: float = Field(0.0, ge=0)
+    """AdamW's decay."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are clipped to this norm."""
+    ema_decay: float = Field(0.999, ge=0, lt=1)
+    """Decay of the weight average; early steps use (1 + step) / (10 + step) if that is less."""
+    augmented: bool = True
+    """Train on augmented rows too, where the dataset has any."""
+    eval_interval: int = Field(5, ge=1)
+    """Validate every so many epochs, and after the last."""
+    sample_interval: int = Field(10, ge=0)
+    """Draw a sample grid every so many epochs; 0 draws none."""
+    sample_grid: SampleGrid = SampleGrid()
+    """What the grid shows."""
+
+
+class PretrainSettings(DiffusionTraining):
+    """Training from scratch."""
+
+    epochs: int = Field(200, ge=1)
+    """Passes over the train split."""
+
+
+class FinetuneSettings(DiffusionTraining):
+    """Training within an iteration."""
+
+    learning_rate: float = Field(5e-5, gt=0)
+    """AdamW's rate."""
+    noise_weight: float = Field(1.0, ge=0)
+    """Weight of the noise loss."""
+    carry_optimizer: bool = False
+    """Go on with the optimiser state that the previous iteration left."""
+
+
+class DiscriminatorSettings(Settings):
+    """The discriminator on latents and its training."""
+
+    base_channels: int = Field(64, ge=1)
+    """Width of the first level; doubles per level."""
+    num_layers: int = Field(4, ge=1)
+    """Levels; each halves the latent's side."""
+    epochs: int = Field(50, ge=0)
+    """Passes over reals and fakes; 0 takes the starting discriminator as it is."""
+    batch_size: int = Field(64, ge=2)
+    """Latents per step, half real, half fake."""
+    learning_rate: float = Field(2e-4, gt=0)
+    """Adam's rate, betas (0.5, 0.999)."""
+    plateau_patience: int = Field(5, ge=0)
+    """Epochs without a better validation loss before the rate is halved."""
+    val_fraction: float = Field(0.2, gt=0, lt=1)
+    """Share of reals and of fakes that validates, cut by original."""
+    start_from: str | None = None
+    """The discriminator entering iteration 0: an adversarial experiment (`name`, `name@2`) or a
+    model directory. The architecture keys must agree with it."""
+    warm_start: bool = False
+    """Later iterations go on from the previous iteration's discriminator."""
+    reals: Literal["originals", "as_training"] = "originals"
+    """`as_training` also draws augmented rows when the denoiser trains on them."""
+
+
+class DiscriminatorOverride(Settings):
+    """Keys of `discriminator` that one iteration may replace."""
+
+    epochs: int | None = Field(None, ge=0)
+    """See `discriminator.epochs`."""
+    batch_size: int | None = Field(None, ge=2)
+    """See `discriminator.batch_size`."""
+    learning_rate: float | None = Field(None, gt=0)
+    """See `discriminator.learning_rate`."""
+
+    def given(self) -> dict[str, Any]:
+        """The keys that are set."""
+        return self.model_dump(exclude_none=True)
+
+
+class FinetuneOverride(Settings):
+    """Keys of `diffusion` that one iteration may replace."""
+
+    epochs: int | None = Field(None, ge=1)
+    """See `diffusion.epochs`."""
+    batch_size: int | None = Field(None, ge=1)
+    """See `diffusion.batch_size`."""
+    learning_rate: float | None = Field(None, gt=0)
+    """See `diffusion.learning_rate`."""
+
+    def given(self) -> dict[str, Any]:
+        """The keys that are set."""
+        return self.model_dump(exclude_none=True)
+
+
+class AdversarialLoss(Settings):
+    """The objective that pulls the denoiser towards what the discriminator calls real."""
+
+    objective: Literal["x0_bce"] = "x0_bce"
+    """`x0_bce`: softplus(-D(x0_pred)) on the denoiser's one-step prediction."""
+    weight: float = Field(0.1, ge=0)
+    """Weight beside the noise loss."""
+    weighting: Literal["range", "snr"] = "range"
+    """`range` counts samples whose timestep lies in `timesteps`, all alike; `snr` weights every
+    sample by snr / (1 + snr)."""
+    timesteps: tuple[float, float] = (0.0, 0.2)
+    """From and to, as fractions of T; (0, 1) is the literal recipe."""
+
+    @model_validator(mode="after")
+    def _range_is_a_range(self) -> "AdversarialLoss":
+        low, high = self.timesteps
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"timesteps is [{low:g}, {high:g}], expected 0 <= from < to <= 1")
+        return self
+
+
+class EvaluationSettings(Settings):
+    """Distances between samples and held-out reals."""
+
+    num_samples: int = Field(2000, ge=8)
+    """Samples per model, all models with the same noise."""
+    feature_dim: int = Field(64, ge=2, le=128)
+    """Random convolution features per latent; few where held-out layouts are few."""
+    bootstrap: int = Field(200, ge=20)
+    """Resamples behind each 95 % interval."""
+    seed: int = 42
+    """Sampling noise, features and resamples."""
+    grid: int = Field(16, ge=1)
+    """Samples per model in the comparison picture."""

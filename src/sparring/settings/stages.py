@@ -1,0 +1,160 @@
+"""What one job is told: one model per stage, written as canonical JSON.
+
+The JSON is what Snakemake records as the job's parameters, so it decides what is planned again.
+Values equal to their default are left out; `revision` is raised by hand when a stage's results
+change meaning.
+"""
+
+import json
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, ValidationError
+
+from ..errors import UserError
+from .autoencoder import AutoencoderSettings
+from .base import Settings, canonical_json
+from .dataset import DatasetSettings
+from .parts import (
+    AdversarialLoss,
+    DenoiserSettings,
+    DiscriminatorSettings,
+    EvaluationSettings,
+    FinetuneSettings,
+    NoiseScheduleSettings,
+    PretrainSettings,
+    SamplingSettings,
+)
+
+Arm = Literal["adversarial", "control"]
+
+
+class StageSettings(Settings):
+    """Base of all stages."""
+
+    stage: ClassVar[str]
+    revision: ClassVar[int] = 1
+
+    def to_json(self) -> str:
+        """Canonical JSON: stage, revision and every value that differs from its default."""
+        return canonical_json({"stage": self.stage, "revision": self.revision, **self.changed()})
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> Self:
+        """Read what `to_json` wrote; refuse the settings of another stage or revision."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            found = values.pop("stage", None), values.pop("revision", None)
+            if found != (cls.stage, cls.revision):
+                raise UserError(
+                    f"{source}: settings are for stage {found[0]!r} revision {found[1]}, expected "
+                    f"{cls.stage!r} revision {cls.revision}; let snakemake write them again"
+                )
+            return cls.model_validate_json(json.dumps(values))
+        except (ValidationError, json.JSONDecodeError, AttributeError) as error:
+            raise UserError(f"{source}: not settings of {cls.stage}: {error}") from error
+
+
+class PackLayouts(StageSettings):
+    """A dataset's images into one HDF5 file."""
+
+    stage = "pack_layouts"
+    dataset: DatasetSettings
+
+
+class TrainAutoencoder(StageSettings):
+    """An autoencoder from a packed dataset."""
+
+    stage = "train_autoencoder"
+    autoencoder: AutoencoderSettings
+
+
+class EncodeLayouts(StageSettings):
+    """Every layout of a dataset, encoded once."""
+
+    stage = "encode_layouts"
+    batch_size: int = Field(64, ge=1)
+
+
+class PretrainDiffusion(StageSettings):
+    """Stage 1."""
+
+    stage = "pretrain_diffusion"
+    seed: int
+    denoiser: DenoiserSettings = DenoiserSettings()
+    noise_schedule: NoiseScheduleSettings = NoiseScheduleSettings()
+    diffusion: PretrainSettings = PretrainSettings()
+
+
+class EncodeReal(StageSettings):
+    """One iteration's draw of reals."""
+
+    stage = "encode_real"
+    seed: int
+    iteration: int
+    num_samples: int
+    allow_fewer_reals: bool = False
+    augmented: bool = False
+
+
+class SampleFake(StageSettings):
+    """One iteration's fakes."""
+
+    stage = "sample_fake"
+    seed: int
+    iteration: int
+    num_samples: int
+    sampling: SamplingSettings = SamplingSettings()
+
+
+class TrainDiscriminator(StageSettings):
+    """Reals against fakes."""
+
+    stage = "train_discriminator"
+    seed: int
+    iteration: int
+    discriminator: DiscriminatorSettings = DiscriminatorSettings()
+
+
+class FinetuneDiffusion(StageSettings):
+    """The denoiser against the discriminator, or the control without one."""
+
+    stage = "finetune_diffusion"
+    seed: int
+    iteration: int
+    diffusion: FinetuneSettings = FinetuneSettings()
+    adversarial: AdversarialLoss | None = None
+
+
+class SampleEvaluation(StageSettings):
+    """Samples to judge a model by."""
+
+    stage = "sample_evaluation"
+    seed: int
+    num_samples: int
+    sampling: SamplingSettings = SamplingSettings()
+
+
+class Evaluate(StageSettings):
+    """Distances of samples to held-out reals."""
+
+    stage = "evaluate"
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+
+class CompareSamples(StageSettings):
+    """Reals, reconstructions and samples of every model in one picture."""
+
+    stage = "compare_samples"
+    grid: int
+
+
+class SelectBest(StageSettings):
+    """The model that the experiment hands on as `name@selected`."""
+
+    stage = "select_best"
+
+
+class Summarise(StageSettings):
+    """All evaluations of an experiment in one table and plot."""
+
+    stage = "summarise"

@@ -1,0 +1,128 @@
+"""Stages of the autoencoder: training it, encoding every layout with it."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+from ..artefacts.atomic import write_text
+from ..artefacts.digests import file_digest
+from ..artefacts.histories import write_history
+from ..artefacts.latents import writing_latents
+from ..artefacts.layouts import Layouts
+from ..artefacts.models import load_model, save_model
+from ..errors import UserError
+from ..models.autoencoder import CLASSES, Codec, autoencoder_digest, build_autoencoder
+from ..progress import progress
+from ..randomness import seeded_initialisation
+from ..sampling.pictures import labelled_rows, save_picture
+from ..settings.autoencoder import AutoencoderSettings
+from ..settings.stages import EncodeLayouts, TrainAutoencoder
+from ..training.autoencoder import AutoencoderTraining, latent_statistics, measure_reconstruction
+from ..training.loop import Loop
+from .job import Job
+
+logger = logging.getLogger(__name__)
+_PICTURED = 12
+
+
+def train_autoencoder(job: Job[TrainAutoencoder], layouts_file: Path, output: Path) -> None:
+    """Write the model directory, history.csv, reconstruction.json and reconstructions.png."""
+    settings, compute = job.settings.autoencoder, job.compute()
+    layouts = Layouts(layouts_file)
+    codec = Codec(_model(settings, layouts), _palette(layouts), compute)
+    state = job.resume_state(layouts_file)
+    trained = Loop(
+        AutoencoderTraining(codec, layouts, settings), state, job.checkpoint_minutes
+    ).run()
+    codec.model.load_state_dict(trained.best)
+    codec.model.eval()
+    mean, std = latent_statistics(codec, layouts)
+    codec.model.register_to_config(latents_mean=mean, latents_std=std, scaling_factor=1.0)
+    codec = Codec(codec.model, codec.palette, compute)
+    figures = _report(codec, layouts, settings, output)
+    write_history(output / "history.csv", trained.history)
+    write_text(output / CLASSES, json.dumps(layouts.classes or [], indent=1) + "\n")
+    save_model(codec.model, output)
+    state.clear()
+    logger.info("held-out layouts: %s", ", ".join(f"{k} {v:.4g}" for k, v in figures.items()))
+
+
+def encode_layouts(
+    job: Job[EncodeLayouts], layouts_file: Path, autoencoder: Path, outputs: dict[str, Path]
+) -> None:
+    """Every layout's posterior mode, standardised, one file per split."""
+    codec = Codec.load(autoencoder, job.compute())
+    layouts = Layouts(layouts_file)
+    _require_divisible(layouts, codec, autoencoder)
+    attributes = {
+        "kind": "encoded",
+        "autoencoder_digest": autoencoder_digest(autoencoder),
+        "source_digest": file_digest(layouts_file),
+    }
+    for split, output in outputs.items():
+        _encode_split(codec, layouts, split, output, job.settings.batch_size, attributes)
+
+
+def _encode_split(
+    codec: Codec,
+    layouts: Layouts,
+    split: str,
+    output: Path,
+    batch_size: int,
+    attributes: dict[str, Any],
+) -> None:
+    rows = layouts.rows(split)
+    starts = range(0, len(rows), batch_size)
+    with writing_latents(output, attributes | {"split": split}) as writer:
+        for start in progress(starts, f"encoding {split}", len(starts), "batch"):
+            batch = layouts.read(rows[start : start + batch_size])
+            writer.append(codec.encode(batch).cpu().numpy())
+        writer.column("sample_id", [layouts.sample_id[r] for r in rows])
+        writer.column("original_id", [layouts.original_id[r] for r in rows])
+        writer.column("is_augmented", layouts.is_augmented[rows])
+    logger.info("%d layouts of %s encoded", len(rows), split)
+
+
+def _model(settings: AutoencoderSettings, layouts: Layouts) -> AutoencoderKL:
+    if settings.start_from is not None:
+        return load_model(AutoencoderKL, settings.start_from)
+    if layouts.side % settings.factor:
+        raise UserError(
+            f"{layouts.path}: layouts are {layouts.side} pixels wide, not divisible by the "
+            f"autoencoder's factor {settings.factor}; set resize in the dataset"
+        )
+    with seeded_initialisation(settings.seed, "autoencoder"):
+        return build_autoencoder(settings, layouts.num_classes, layouts.side)
+
+
+def _palette(layouts: Layouts) -> np.ndarray | None:
+    return layouts.palette if layouts.classes else None
+
+
+def _report(
+    codec: Codec, layouts: Layouts, settings: AutoencoderSettings, output: Path
+) -> dict[str, float]:
+    """Figures and a picture of held-out layouts, from stored-precision latents."""
+    rows = layouts.rows("test")
+    figures = measure_reconstruction(codec, layouts, rows, settings)
+    write_text(output / "reconstruction.json", json.dumps(figures, indent=2) + "\n")
+    shown = layouts.read(rows[:_PICTURED])
+    latents = codec.encode(shown)
+    pictures = {
+        "held-out layouts": layouts.rgb(shown),
+        "reconstructions": codec.images(latents),
+    }
+    save_picture(output / "reconstructions.png", labelled_rows(pictures, scale=2))
+    return figures
+
+
+def _require_divisible(layouts: Layouts, codec: Codec, autoencoder: Path) -> None:
+    if layouts.side % codec.factor:
+        raise UserError(
+            f"{layouts.path}: layouts are {layouts.side} pixels wide, not divisible by the factor "
+            f"{codec.factor} of {autoencoder}; set resize in the dataset"
+        )

@@ -1,0 +1,115 @@
+"""Stages that judge: distances per model, the table, the choice, the pictures."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..artefacts.atomic import replacing, write_text
+from ..artefacts.latents import (
+    latents_info,
+    read_column,
+    read_latents,
+    require_same_autoencoder,
+)
+from ..settings.stages import CompareSamples, Evaluate, SelectBest, Summarise
+from .job import Job
+
+logger = logging.getLogger(__name__)
+MODEL_FILES = ("diffusion_pytorch_model.safetensors", "scheduler_config.json", "config.json")
+
+
+def evaluate(
+    job: Job[Evaluate], samples: Path, held_out: Path, reference: Path, output: Path
+) -> None:
+    """Fréchet and kernel distance of samples to held-out reals, beside training reals."""
+    import torch
+
+    from ..evaluation.judging import judge
+
+    torch.set_num_threads(job.threads)
+    require_same_autoencoder(*(latents_info(p) for p in (samples, held_out, reference)))
+    originals = np.flatnonzero(~read_column(reference, "is_augmented"))
+    figures = judge(
+        read_latents(samples),
+        read_latents(held_out),
+        read_column(held_out, "original_id").astype(str),
+        read_latents(reference, originals),
+        job.settings.evaluation,
+    )
+    write_text(output, json.dumps(figures, indent=2) + "\n")
+
+
+def select_best(
+    job: Job[SelectBest],
+    evaluations: dict[str, Path],
+    denoisers: dict[str, Path],
+    output: Path,
+    verdict: Path,
+) -> None:
+    """Copy the chosen model's files to `output` and say why in `verdict`."""
+    from ..evaluation.judging import select
+
+    chosen, reason = select(read_evaluations(evaluations))
+    for name in MODEL_FILES:
+        with replacing(output / name) as aside:
+            shutil.copyfile(denoisers[chosen["model"]] / name, aside)
+    write_text(
+        verdict, json.dumps({"selected": chosen["model"], "reason": reason}, indent=2) + "\n"
+    )
+    logger.info("selected %s: %s", chosen["model"], reason)
+
+
+def summarise(job: Job[Summarise], evaluations: dict[str, Path], table: Path, plot: Path) -> None:
+    """All evaluations as a tidy CSV and a plot."""
+    from ..evaluation.report import evaluation_table, plot_evaluations
+
+    rows = evaluation_table(read_evaluations(evaluations))
+    write_text(table, rows.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    with replacing(plot) as aside:
+        plot_evaluations(rows, aside)
+
+
+def compare_samples(
+    job: Job[CompareSamples],
+    layouts_file: Path,
+    autoencoder: Path,
+    samples: dict[str, Path],
+    output: Path,
+) -> None:
+    """Reals, reconstructions and every model's samples, the same noise in the same column."""
+    from ..artefacts.layouts import Layouts
+    from ..models.autoencoder import Codec
+    from ..sampling.pictures import labelled_rows, save_picture
+
+    codec = Codec.load(autoencoder, job.compute())
+    layouts = Layouts(layouts_file)
+    count = job.settings.grid
+    reals = layouts.read(layouts.rows("test")[:count])
+    rows = {
+        "held-out layouts": layouts.rgb(reals),
+        "their reconstructions": codec.images(codec.encode(reals)),
+    }
+    for model, path in samples.items():
+        rows[f"samples: {model}"] = codec.images(_tensor(read_latents(path)[:count]))
+    save_picture(output, labelled_rows(rows))
+
+
+def read_evaluations(evaluations: dict[str, Path]) -> list[dict[str, Any]]:
+    """Figures per model with `model`, `arm` and `iteration` (None for the start)."""
+    rows = []
+    for model, path in evaluations.items():
+        arm, _, place = model.partition("/")
+        iteration = int(place.removeprefix("iteration_")) if place else None
+        figures = json.loads(path.read_text(encoding="utf-8"))
+        rows.append({"model": model, "arm": arm, "iteration": iteration, **figures})
+    return rows
+
+
+def _tensor(latents: np.ndarray) -> Any:
+    import torch
+
+    return torch.from_numpy(latents).float()

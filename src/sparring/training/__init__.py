@@ -1,0 +1,1 @@
+"""One resumable loop, and what each stage plugs into it."""

@@ -1,0 +1,186 @@
+"""Training a denoiser by noise prediction: what stage 1 and fine-tuning share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers.models.unets.unet_2d import UNet2DModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from torch import Tensor
+
+from ..artefacts.histories import Row
+from ..compute import Compute
+from ..diffusion.process import ForwardProcess, Prediction
+from ..losses.noise import noise_loss
+from ..models.denoiser import forward_process, predict
+from ..randomness import Key, normals, permutation, timesteps
+from ..sampling.sampler import Sampler
+from ..settings.parts import DiffusionTraining
+from .loop import Weights
+from .optimisation import WeightAverage, lr_factor, set_learning_rate
+
+_MIN_VALIDATION_DRAWS = 512  # few held-out latents are each noised several times
+
+
+@dataclass(frozen=True)
+class Latents:
+    """The train and validation split on the device, `[N,C,H,W]` float32."""
+
+    train: Tensor
+    val: Tensor
+
+
+class DenoiserTraining:
+    """One denoiser, its average and its optimiser. A `Stage` of the loop."""
+
+    criterion = "val_noise_loss"
+
+    def __init__(
+        self,
+        model: UNet2DModel,
+        schedule: DDIMScheduler,
+        latents: Latents,
+        settings: DiffusionTraining,
+        compute: Compute,
+        seed: int,
+        key: tuple[Key, ...],
+        picture: Callable[[int, Tensor], None] | None = None,
+    ) -> None:
+        """`picture(epoch, samples)` is called every `sample_interval` epochs."""
+        self.model = model.to(compute.device).train()
+        self.schedule = schedule
+        self.process: ForwardProcess = forward_process(schedule).to(compute.device)
+        self.latents = latents
+        self.settings = settings
+        self.compute = compute
+        self.average = WeightAverage(self.model, settings.ema_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.epochs = settings.epochs
+        self.eval_interval = settings.eval_interval
+        self.steps_per_epoch = -(-len(latents.train) // settings.batch_size)
+        self._seed, self._key, self._picture = seed, key, picture
+        self._order: tuple[int, Tensor] | None = None
+        self._validation = self._fixed_validation()
+
+    def losses(self, prediction: Prediction) -> dict[str, tuple[float, Tensor]]:
+        """Loss terms by name: (weight, scalar). A weight of 0 only reports the term."""
+        return {"noise_loss": (1.0, noise_loss(prediction).mean())}
+
+    def step(self, epoch: int, step: int) -> dict[str, Tensor]:
+        """One update on the step's share of the epoch's permutation."""
+        rows = self._rows(epoch, step)
+        terms = self.losses(self._predict(self.model, *self._noised_inputs(epoch, rows)))
+        loss = sum((weight * value for weight, value in terms.values() if weight), torch.zeros(()))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
+        set_learning_rate(self.optimizer, self._rate(epoch * self.steps_per_epoch + step))
+        self.optimizer.step()
+        self.average.update(self.model)
+        return {name: value.detach() for name, (_, value) in terms.items()}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Every loss term of the averaged weights on fixed timesteps and noise."""
+        sums: dict[str, float] = {}
+        count = 0
+        for rows, t, eps in self._validation:
+            terms = self.losses(self._predict(self.average.model, self.latents.val[rows], eps, t))
+            count += len(t)
+            for name, (_, value) in terms.items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(t)
+        return {name: total / count for name, total in sums.items()}
+
+    def end_epoch(self, epoch: int, row: Row) -> None:
+        """Draw the sample grid when its time has come."""
+        interval = self.settings.sample_interval
+        if self._picture and interval and epoch % interval == 0:
+            self._picture(epoch, self._samples())
+
+    def learning_rate(self) -> float:
+        """The rate of the last step."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    def weights(self) -> Weights:
+        """The averaged weights."""
+        return self.average.weights()
+
+    def extra(self) -> Weights:
+        """Nothing by default."""
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """Model, average and optimiser."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.model.state_dict(),
+            "updates": self.average.updates,
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` gave."""
+        self.model.load_state_dict(state["model"])
+        self.average.model.load_state_dict(state["average"])
+        self.average.updates = state["updates"]
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def _predict(self, model: UNet2DModel, x0: Tensor, eps: Tensor, t: Tensor) -> Prediction:
+        with self.compute.autocast():
+            output = predict(model, self.process.noised(x0, eps, t), t)
+        return self.process.prediction(x0, eps, t, output)
+
+    def _noised_inputs(self, epoch: int, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x0, eps, t; noise is keyed by epoch and row, so it is the same in every arm."""
+        x0, samples, device = self.latents.train[rows], rows.tolist(), self.compute.device
+        key = (*self._key, epoch)
+        eps = normals(x0.shape[1:], samples, self._seed, *key, "noise", device=device)
+        t = timesteps(
+            self.process.num_timesteps, samples, self._seed, *key, "timestep", device=device
+        )
+        return x0, eps, t
+
+    def _rows(self, epoch: int, step: int) -> Tensor:
+        if self._order is None or self._order[0] != epoch:
+            order = permutation(len(self.latents.train), self._seed, *self._key, epoch, "order")
+            self._order = epoch, order
+        size = self.settings.batch_size
+        return self._order[1][step * size : (step + 1) * size]
+
+    def _rate(self, step: int) -> float:
+        s = self.settings
+        total = self.epochs * self.steps_per_epoch
+        return s.learning_rate * lr_factor(step, total, s.lr_warmup_steps, s.lr_schedule)
+
+    def _fixed_validation(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Batches of (row, timestep, noise), the same in every epoch, iteration and arm.
+
+        Timesteps are spread evenly over [0, T) and dealt to the rows in a fixed order.
+        """
+        val, device = self.latents.val, self.compute.device
+        draws = len(val) * -(-_MIN_VALIDATION_DRAWS // len(val))
+        rows = torch.arange(draws) % len(val)
+        even = (torch.arange(draws) + 0.5) / draws * self.process.num_timesteps
+        t = even.long()[permutation(draws, self._seed, "validation", "timestep")]
+        eps = normals(val.shape[1:], range(draws), self._seed, "validation", "noise", device=device)
+        size = max(64, self.settings.batch_size)
+        cuts = [slice(start, start + size) for start in range(0, draws, size)]
+        return [(rows[c].to(device), t[c].to(device), eps[c]) for c in cuts]
+
+    def _samples(self) -> Tensor:
+        grid = self.settings.sample_grid
+        sampler = Sampler(self.average.model, self.schedule, grid, self.compute)
+        batches = sampler.batches(grid.num_samples, 64, self._seed, "sample_grid")
+        return torch.cat(list(batches))
+
+
+def on_device(latents: np.ndarray, compute: Compute) -> Tensor:
+    """Latents as float32 on the device, where they stay for the whole stage."""
+    return torch.from_numpy(latents).to(compute.device, torch.float32)

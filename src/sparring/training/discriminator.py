@@ -1,0 +1,150 @@
+"""Training a discriminator on real and fake latents."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..artefacts.histories import Row
+from ..compute import Compute
+from ..errors import UserError
+from ..losses.discrimination import accuracy, discriminator_loss
+from ..models.discriminator import LatentDiscriminator
+from ..randomness import Key, numpy_generator, permutation
+from ..settings.parts import DiscriminatorSettings
+from .loop import Weights
+
+_BETAS = (0.5, 0.999)  # Radford et al. 2016
+_PLATEAU_FACTOR = 0.5
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Row numbers of a class that train and that validate."""
+
+    train: np.ndarray
+    val: np.ndarray
+
+
+def split_rows(originals: np.ndarray, val_fraction: float, seed: int, *key: Key) -> Halves:
+    """Cut rows by the original they are (a copy of): no twin of a training row validates.
+
+    Raises UserError where a half would be empty.
+    """
+    names = np.unique(originals.astype(str))
+    count = round(val_fraction * len(names))
+    if not 0 < count < len(names):
+        raise UserError(
+            f"discriminator.val_fraction: {val_fraction:g} of {len(names)} originals leaves one "
+            "half empty; raise num_samples or change the fraction"
+        )
+    chosen = numpy_generator(seed, *key).permutation(names)[:count]
+    held_out = np.isin(originals.astype(str), chosen)
+    return Halves(np.flatnonzero(~held_out), np.flatnonzero(held_out))
+
+
+class DiscriminatorTraining:
+    """Adam on binary cross-entropy, batches half real and half fake. A `Stage` of the loop."""
+
+    eval_interval = 1
+    criterion = "val_loss"
+
+    def __init__(
+        self,
+        model: LatentDiscriminator,
+        reals: Tensor,
+        fakes: Tensor,
+        real_rows: Halves,
+        fake_rows: Halves,
+        settings: DiscriminatorSettings,
+        compute: Compute,
+        seed: int,
+        key: tuple[Key, ...],
+    ) -> None:
+        """`reals` and `fakes` are `[N,C,H,W]` float32 on the device."""
+        self.model = model.to(compute.device).train()
+        self.settings = settings
+        self.compute = compute
+        self.epochs = settings.epochs
+        self._classes = ((reals, real_rows), (fakes, fake_rows))
+        smaller = min(len(real_rows.train), len(fake_rows.train))
+        self._half = min(settings.batch_size // 2, smaller)
+        self.steps_per_epoch = smaller // self._half
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(), settings.learning_rate, betas=_BETAS, fused=True
+        )
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimizer, factor=_PLATEAU_FACTOR, patience=settings.plateau_patience
+        )
+        self._seed, self._key = seed, key
+
+    def step(self, epoch: int, step: int) -> dict[str, Tensor]:
+        """One update on as many reals as fakes."""
+        batches = []
+        for label, (latents, rows) in zip(("real", "fake"), self._classes, strict=True):
+            order = permutation(len(rows.train), self._seed, *self._key, epoch, label)
+            chosen = order[step * self._half : (step + 1) * self._half]
+            batches.append(latents[torch.from_numpy(rows.train)[chosen]])
+        logits, is_real = self._score(*batches)
+        loss = discriminator_loss(logits, is_real).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return {"loss": loss.detach(), "accuracy": accuracy(logits, is_real).mean()}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Loss and accuracy on the held-out rows, each class counting half."""
+        self.model.eval()
+        losses, accuracies = [], []
+        for is_real, (latents, rows) in zip((1.0, 0.0), self._classes, strict=True):
+            logits = self._logits(latents, rows.val)
+            label = torch.full_like(logits, is_real)
+            losses.append(discriminator_loss(logits, label).mean())
+            accuracies.append(accuracy(logits, label).mean())
+        self.model.train()
+        mean = {"loss": torch.stack(losses).mean(), "accuracy": torch.stack(accuracies).mean()}
+        return {name: float(value) for name, value in mean.items()}
+
+    def end_epoch(self, epoch: int, row: Row) -> None:
+        """Lower the rate when the validation loss no longer falls."""
+        self.plateau.step(float(row["val_loss"] or 0.0))
+
+    def learning_rate(self) -> float:
+        """The present rate."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    def weights(self) -> Weights:
+        """Copies on the CPU."""
+        return {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+
+    def extra(self) -> Weights:
+        """Nothing."""
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """Model, optimiser and plateau schedule."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "plateau": self.plateau.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` gave."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.plateau.load_state_dict(state["plateau"])
+
+    def _score(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        with self.compute.autocast():
+            logits = self.model(torch.cat([real, fake]))
+        is_real = torch.zeros_like(logits)
+        is_real[: len(real)] = 1
+        return logits, is_real
+
+    def _logits(self, latents: Tensor, rows: np.ndarray) -> Tensor:
+        with self.compute.autocast():
+            return torch.cat([self.model(b) for b in latents[torch.from_numpy(rows)].split(256)])

@@ -1,0 +1,56 @@
+"""Learning-rate schedules and the average of weights."""
+
+import copy
+from math import cos, pi
+from typing import Generic, Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+
+def lr_factor(
+    step: int, total_steps: int, warmup_steps: int, schedule: Literal["constant", "cosine"]
+) -> float:
+    """The rate at a step (from 0) as a share of the peak.
+
+    Rises linearly over `warmup_steps`; then stays, or falls to 0 at `total_steps` along a cosine.
+    Counted in optimiser steps throughout, never in epochs.
+    """
+    if step < warmup_steps:
+        return (step + 1) / (warmup_steps + 1)
+    if schedule == "constant":
+        return 1.0
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return 0.5 * (1 + cos(pi * min(1.0, progress)))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the rate of all parameter groups."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class WeightAverage(Generic[M]):
+    """Exponential moving average of a model's weights, held in a second model.
+
+    The decay of update n is min(decay, (1 + n) / (10 + n)), so short trainings average too.
+    """
+
+    def __init__(self, model: M, decay: float) -> None:
+        self.model: M = copy.deepcopy(model).eval().requires_grad_(False)
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Move towards the model's present weights."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - decay)
+
+    def weights(self) -> dict[str, Tensor]:
+        """Copies on the CPU."""
+        return {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}

@@ -1,0 +1,23 @@
+"""Distances of samples to held-out reals, beside training reals."""
+
+import argparse
+from pathlib import Path
+
+from sparring.settings.stages import Evaluate
+from sparring.stages.job import Job, job_parser, run_job
+
+
+def run(job: Job[Evaluate], args: argparse.Namespace) -> None:
+    """Call the stage; torch is imported here, after run_job has set the thread count."""
+    from sparring.stages.evaluation import evaluate
+
+    evaluate(job, args.samples, args.held_out, args.reference, args.output)
+
+
+if __name__ == "__main__":
+    parser = job_parser(__doc__)
+    parser.add_argument("--samples", type=Path, required=True, help="latents of the model")
+    parser.add_argument("--held-out", type=Path, required=True, help="latents of the test split")
+    parser.add_argument("--reference", type=Path, required=True, help="latents of the train split")
+    parser.add_argument("--output", type=Path, required=True, help="evaluation.json to write")
+    run_job(Evaluate, parser, run)

@@ -1,0 +1,56 @@
+"""Fine-tune a denoiser: against a discriminator, or with the noise loss only (control)."""
+
+import argparse
+from pathlib import Path
+
+from sparring.settings.stages import FinetuneDiffusion
+from sparring.stages.job import Job, job_parser, run_job
+
+
+def run(job: Job[FinetuneDiffusion], args: argparse.Namespace) -> None:
+    """Call the stage; torch is imported here, after run_job has set the thread count."""
+    from sparring.stages.denoiser import DenoiserInputs, DenoiserOutputs, finetune_diffusion
+
+    finetune_diffusion(
+        job,
+        DenoiserInputs(args.train_latents, args.val_latents, args.autoencoder),
+        args.denoiser,
+        args.discriminator,
+        args.optimizer,
+        DenoiserOutputs(args.output, args.latest, args.history, args.samples),
+        args.optimizer_output,
+    )
+
+
+if __name__ == "__main__":
+    parser = job_parser(__doc__)
+    parser.add_argument("--train-latents", type=Path, required=True, help="latents to train on")
+    parser.add_argument(
+        "--val-latents", type=Path, required=True, help="latents that choose the best epoch"
+    )
+    parser.add_argument(
+        "--autoencoder", type=Path, required=True, help="autoencoder directory, for sample grids"
+    )
+    parser.add_argument(
+        "--denoiser", type=Path, required=True, help="denoiser directory to start from"
+    )
+    parser.add_argument(
+        "--discriminator", type=Path, help="discriminator directory; none in the control arm"
+    )
+    parser.add_argument(
+        "--optimizer", type=Path, help="optimizer.safetensors of the previous iteration to carry on"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, help="denoiser directory to write (best epoch)"
+    )
+    parser.add_argument(
+        "--latest", type=Path, required=True, help="denoiser directory to write (last epoch)"
+    )
+    parser.add_argument(
+        "--history", type=Path, required=True, help="CSV to write, one row per epoch"
+    )
+    parser.add_argument("--samples", type=Path, required=True, help="folder for sample grids")
+    parser.add_argument(
+        "--optimizer-output", type=Path, required=True, help="optimizer.safetensors to write"
+    )
+    run_job(FinetuneDiffusion, parser, run)

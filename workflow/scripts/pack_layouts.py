@@ -1,0 +1,20 @@
+"""Pack a dataset of layout images (or the procedural default) into one HDF5 file."""
+
+import argparse
+from pathlib import Path
+
+from sparring.settings.stages import PackLayouts
+from sparring.stages.job import Job, job_parser, run_job
+
+
+def run(job: Job[PackLayouts], args: argparse.Namespace) -> None:
+    """Call the stage; torch is imported here, after run_job has set the thread count."""
+    from sparring.stages.data import pack_layouts
+
+    pack_layouts(job, args.output)
+
+
+if __name__ == "__main__":
+    parser = job_parser(__doc__)
+    parser.add_argument("--output", type=Path, required=True, help="layouts.h5 to write")
+    run_job(PackLayouts, parser, run)

@@ -1,0 +1,38 @@
+"""Train a denoiser from scratch by noise prediction (stage 1)."""
+
+import argparse
+from pathlib import Path
+
+from sparring.settings.stages import PretrainDiffusion
+from sparring.stages.job import Job, job_parser, run_job
+
+
+def run(job: Job[PretrainDiffusion], args: argparse.Namespace) -> None:
+    """Call the stage; torch is imported here, after run_job has set the thread count."""
+    from sparring.stages.denoiser import DenoiserInputs, DenoiserOutputs, pretrain_diffusion
+
+    inputs = DenoiserInputs(args.train_latents, args.val_latents, args.autoencoder)
+    outputs = DenoiserOutputs(args.output, args.latest, args.history, args.samples)
+    pretrain_diffusion(job, inputs, outputs)
+
+
+if __name__ == "__main__":
+    parser = job_parser(__doc__)
+    parser.add_argument("--train-latents", type=Path, required=True, help="latents to train on")
+    parser.add_argument(
+        "--val-latents", type=Path, required=True, help="latents that choose the best epoch"
+    )
+    parser.add_argument(
+        "--autoencoder", type=Path, required=True, help="autoencoder directory, for sample grids"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, help="denoiser directory to write (best epoch)"
+    )
+    parser.add_argument(
+        "--latest", type=Path, required=True, help="denoiser directory to write (last epoch)"
+    )
+    parser.add_argument(
+        "--history", type=Path, required=True, help="CSV to write, one row per epoch"
+    )
+    parser.add_argument("--samples", type=Path, required=True, help="folder for sample grids")
+    run_job(PretrainDiffusion, parser, run)

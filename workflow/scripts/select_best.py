@@ -1,0 +1,32 @@
+"""Choose the model that an experiment hands on, and say why."""
+
+import argparse
+from pathlib import Path
+
+from sparring.settings.stages import SelectBest
+from sparring.stages.job import Job, job_parser, run_job
+
+
+def run(job: Job[SelectBest], args: argparse.Namespace) -> None:
+    """Call the stage; torch is imported here, after run_job has set the thread count."""
+    from sparring.stages.evaluation import select_best
+
+    evaluations = dict(zip(args.models, args.evaluations, strict=True))
+    denoisers = dict(zip(args.models, args.denoisers, strict=True))
+    select_best(job, evaluations, denoisers, args.output, args.verdict)
+
+
+if __name__ == "__main__":
+    parser = job_parser(__doc__)
+    parser.add_argument(
+        "--models", nargs="+", required=True, help="names of the models: start, {arm}/iteration_{n}"
+    )
+    parser.add_argument(
+        "--evaluations", type=Path, nargs="+", required=True, help="evaluation.json per model"
+    )
+    parser.add_argument(
+        "--denoisers", type=Path, nargs="+", required=True, help="denoiser directory per model"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="denoiser directory to write")
+    parser.add_argument("--verdict", type=Path, required=True, help="selected.json to write")
+    run_job(SelectBest, parser, run)

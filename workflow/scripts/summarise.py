@@ -1,0 +1,28 @@
+"""An experiment's evaluations as a table and a plot."""
+
+import argparse
+from pathlib import Path
+
+from sparring.settings.stages import Summarise
+from sparring.stages.job import Job, job_parser, run_job
+
+
+def run(job: Job[Summarise], args: argparse.Namespace) -> None:
+    """Call the stage; torch is imported here, after run_job has set the thread count."""
+    from sparring.stages.evaluation import summarise
+
+    evaluations = dict(zip(args.models, args.evaluations, strict=True))
+    summarise(job, evaluations, args.table, args.plot)
+
+
+if __name__ == "__main__":
+    parser = job_parser(__doc__)
+    parser.add_argument(
+        "--models", nargs="+", required=True, help="names of the models: start, {arm}/iteration_{n}"
+    )
+    parser.add_argument(
+        "--evaluations", type=Path, nargs="+", required=True, help="evaluation.json per model"
+    )
+    parser.add_argument("--table", type=Path, required=True, help="evaluation.csv to write")
+    parser.add_argument("--plot", type=Path, required=True, help="evaluation.png to write")
+    run_job(Summarise, parser, run)

@@ -1,0 +1,21 @@
+"""Train an autoencoder on packed layouts, or measure the statistics of a given one."""
+
+import argparse
+from pathlib import Path
+
+from sparring.settings.stages import TrainAutoencoder
+from sparring.stages.job import Job, job_parser, run_job
+
+
+def run(job: Job[TrainAutoencoder], args: argparse.Namespace) -> None:
+    """Call the stage; torch is imported here, after run_job has set the thread count."""
+    from sparring.stages.autoencoder import train_autoencoder
+
+    train_autoencoder(job, args.layouts, args.output)
+
+
+if __name__ == "__main__":
+    parser = job_parser(__doc__)
+    parser.add_argument("--layouts", type=Path, required=True, help="packed layouts")
+    parser.add_argument("--output", type=Path, required=True, help="model directory to write")
+    run_job(TrainAutoencoder, parser, run)
