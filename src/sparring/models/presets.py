@@ -25,7 +25,9 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "unet_tiny": Preset((64, 128, 128), 1, attention=False, mid_attention=True, parameters=4_253_776),
+    "unet_tiny": Preset(
+        (32, 64, 128), 1, attention=False, mid_attention=True, parameters=2_544_688
+    ),
     "unet32_d3": Preset(
         (32, 64, 144), 1, attention=False, mid_attention=False, parameters=2_963_904
     ),

@@ -32,13 +32,13 @@ def evaluate(
 
     torch.set_num_threads(job.threads)
     require_same_autoencoder(*(latents_info(p) for p in (samples, held_out, reference)))
-    originals = np.flatnonzero(~read_column(reference, "is_augmented"))
+    settings, shown = job.settings.evaluation, read_latents(samples)
     figures = judge(
-        read_latents(samples),
+        shown,
         read_latents(held_out),
         read_column(held_out, "original_id").astype(str),
-        read_latents(reference, originals),
-        job.settings.evaluation,
+        _reference_reals(reference, held_out, len(shown), settings.seed),
+        settings,
     )
     write_text(output, json.dumps(figures, indent=2) + "\n")
 
@@ -107,6 +107,17 @@ def read_evaluations(evaluations: dict[str, Path]) -> list[dict[str, Any]]:
         figures = json.loads(path.read_text(encoding="utf-8"))
         rows.append({"model": model, "arm": arm, "iteration": iteration, **figures})
     return rows
+
+
+def _reference_reals(reference: Path, held_out: Path, count: int, seed: int) -> np.ndarray:
+    """At most `count` training latents, with augmented copies only if the held-out ones have."""
+    copies = read_column(reference, "is_augmented")
+    if read_column(held_out, "is_augmented").any():
+        candidates = np.arange(len(copies))
+    else:
+        candidates = np.flatnonzero(~copies)
+    chosen = np.random.default_rng(seed).permutation(candidates)[:count]
+    return read_latents(reference, np.sort(chosen))
 
 
 def _tensor(latents: np.ndarray) -> Any:
