@@ -48,8 +48,9 @@ rule encode_real:
     params:
         settings=settings_of("encode_real"),
         job=job_of("encode_real"),
+        program=program("encode_real"),
     shell:
-        "{PYTHON} {SCRIPTS}/encode_real.py --job {params.job} --threads {threads}"
+        "{params.program} --job {params.job} --threads {threads}"
         " --latents {input} --output {output}"
 
 
@@ -67,10 +68,11 @@ rule sample_fake:
     params:
         settings=settings_of("sample_fake"),
         job=job_of("sample_fake"),
+        program=program("sample_fake"),
         denoiser=lambda wildcards, input: folder(input.denoiser),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
     shell:
-        "{PYTHON} {SCRIPTS}/sample_fake.py --job {params.job} --threads {threads}"
+        "{params.program} --job {params.job} --threads {threads}"
         " --denoiser {params.denoiser} --autoencoder {params.autoencoder} --output {output}"
 
 
@@ -90,12 +92,13 @@ rule train_discriminator:
     params:
         settings=settings_of("train_discriminator"),
         job=job_of("train_discriminator"),
+        program=program("train_discriminator"),
         start_from=lambda wildcards, input: (
             f"--start-from {folder(input.start_from)}" if input.start_from else ""
         ),
         place=ADVERSARIAL,
     shell:
-        "{PYTHON} {SCRIPTS}/train_discriminator.py --job {params.job} --threads {threads}"
+        "{params.program} --job {params.job} --threads {threads}"
         " --real-latents {input.real} --fake-latents {input.fake} {params.start_from}"
         " --output {params.place}/discriminator --history {output.history}"
 
@@ -121,6 +124,7 @@ rule finetune_diffusion:
     params:
         settings=settings_of("finetune_diffusion"),
         job=job_of("finetune_diffusion"),
+        program=program("finetune_diffusion"),
         denoiser=lambda wildcards, input: folder(input.denoiser),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
         discriminator=lambda wildcards, input: (
@@ -131,7 +135,7 @@ rule finetune_diffusion:
         ),
         place=ITERATION,
     shell:
-        "{PYTHON} {SCRIPTS}/finetune_diffusion.py --job {params.job} --threads {threads}"
+        "{params.program} --job {params.job} --threads {threads}"
         " --train-latents {input.train} --val-latents {input.val}"
         " --autoencoder {params.autoencoder} --denoiser {params.denoiser}"
         " {params.discriminator} {params.optimizer}"

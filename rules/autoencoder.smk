@@ -24,6 +24,8 @@ rule train_autoencoder:
     params:
         settings=settings_of("train_autoencoder"),
         job=job_of("train_autoencoder"),
+        program=program("train_autoencoder"),
+        place=RESULTS + "/autoencoders/{autoencoder}",
     shell:
-        "{PYTHON} {SCRIPTS}/train_autoencoder.py --job {params.job} --threads {threads}"
-        " --layouts {input} --output {RESULTS}/autoencoders/{wildcards.autoencoder}"
+        "{params.program} --job {params.job} --threads {threads}"
+        " --layouts {input} --output {params.place}"

@@ -1,5 +1,6 @@
 # What the rules share: the experiments, where things lie, what each job is told.
 
+import json
 import sys
 from pathlib import Path
 
@@ -43,6 +44,12 @@ def settings_of(rule):
 def job_of(rule):
     """The file that a job reads its settings from; written when the run begins."""
     return lambda wildcards: job_files(ROUNDS, rule, dict(wildcards.items())).job
+
+
+def program(rule):
+    """The command of a job. It takes `input`, so that Snakemake does not record it as a parameter:
+    another place of Python or of this repository is no reason to run again."""
+    return lambda wildcards, input: f"{PYTHON} {SCRIPTS}/{rule}.py"
 
 
 def gpus(wildcards):
@@ -96,15 +103,22 @@ def results_of_experiments(wildcards):
     return wanted
 
 
-onstart:
-    # Runs once, in the main process, not in dry runs.
-    planned = [
-        job for job in workflow.dag.needrun_jobs() if job.rule.name not in ("all", "default")
-    ]
-    for job in planned:
-        freeze_job(ROUNDS, job.rule.name, job.wildcards_dict, job.params.settings)
+def begin(planned):
+    """Freeze the settings of the planned jobs; say what the run needs on disk.
+
+    The stage is read from the settings: used as a module, rules may have other names.
+    """
+    jobs = [(json.loads(job.params.settings)["stage"], job.wildcards_dict) for job in planned]
+    for job, (stage, wildcards) in zip(planned, jobs, strict=True):
+        freeze_job(ROUNDS, stage, wildcards, job.params.settings)
     for warning in ROUNDS.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    print(
-        disk_needed(ROUNDS, [(j.rule.name, j.wildcards_dict) for j in planned]), file=sys.stderr
-    )
+    print(disk_needed(ROUNDS, jobs), file=sys.stderr)
+
+
+onstart:
+    # Runs once, in the main process, not in dry runs.
+    try:
+        begin([job for job in workflow.dag.needrun_jobs() if "settings" in job.params.keys()])
+    except UserError as error:
+        raise WorkflowError(str(error))

@@ -1,7 +1,21 @@
 # Layouts: packed once per dataset, encoded once per dataset and autoencoder.
 
 
+def dataset_files(wildcards):
+    """The manifest, its classes and its zips; images in folders are too many to watch."""
+    settings = ROUNDS.config.datasets[wildcards.dataset]
+    if settings.kind == "procedural":
+        return []
+    beside = settings.manifest.parent
+    classes = settings.classes or beside / "classes.json"
+    return [
+        str(f) for f in (settings.manifest, classes, *sorted(beside.glob("*.zip"))) if f.is_file()
+    ]
+
+
 rule pack_layouts:
+    input:
+        dataset_files,
     output:
         RESULTS + "/datasets/{dataset}/layouts.h5",
     resources:
@@ -10,9 +24,9 @@ rule pack_layouts:
     params:
         settings=settings_of("pack_layouts"),
         job=job_of("pack_layouts"),
+        program=program("pack_layouts"),
     shell:
-        "{PYTHON} {SCRIPTS}/pack_layouts.py --job {params.job} --threads {threads}"
-        " --output {output}"
+        "{params.program} --job {params.job} --threads {threads}" " --output {output}"
 
 
 rule encode_layouts:
@@ -31,8 +45,10 @@ rule encode_layouts:
     params:
         settings=settings_of("encode_layouts"),
         job=job_of("encode_layouts"),
+        program=program("encode_layouts"),
+        autoencoder=lambda wildcards, input: folder(input.autoencoder),
     shell:
-        "{PYTHON} {SCRIPTS}/encode_layouts.py --job {params.job} --threads {threads}"
+        "{params.program} --job {params.job} --threads {threads}"
         " --layouts {input.layouts}"
-        " --autoencoder {RESULTS}/autoencoders/{wildcards.autoencoder}"
+        " --autoencoder {params.autoencoder}"
         " --train {output.train} --val {output.val} --test {output.test}"

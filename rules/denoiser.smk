@@ -18,10 +18,11 @@ rule pretrain_diffusion:
     params:
         settings=settings_of("pretrain_diffusion"),
         job=job_of("pretrain_diffusion"),
+        program=program("pretrain_diffusion"),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
         place=RESULTS + "/{experiment}",
     shell:
-        "{PYTHON} {SCRIPTS}/pretrain_diffusion.py --job {params.job} --threads {threads}"
+        "{params.program} --job {params.job} --threads {threads}"
         " --train-latents {input.train} --val-latents {input.val}"
         " --autoencoder {params.autoencoder}"
         " --output {params.place}/denoiser --latest {params.place}/denoiser_latest"

@@ -47,10 +47,11 @@ rule sample_evaluation:
     params:
         settings=settings_of("sample_evaluation"),
         job=job_of("sample_evaluation"),
+        program=program("sample_evaluation"),
         denoiser=lambda wildcards, input: folder(input.denoiser),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
     shell:
-        "{PYTHON} {SCRIPTS}/sample_evaluation.py --job {params.job} --threads {threads}"
+        "{params.program} --job {params.job} --threads {threads}"
         " --denoiser {params.denoiser} --autoencoder {params.autoencoder} --output {output}"
 
 
@@ -68,8 +69,9 @@ rule evaluate:
     params:
         settings=settings_of("evaluate"),
         job=job_of("evaluate"),
+        program=program("evaluate"),
     shell:
-        "{PYTHON} {SCRIPTS}/evaluate.py --job {params.job} --threads {threads}"
+        "{params.program} --job {params.job} --threads {threads}"
         " --samples {input.samples} --held-out {input.held_out}"
         " --reference {input.reference} --output {output}"
 
@@ -86,9 +88,10 @@ rule summarise:
     params:
         settings=settings_of("summarise"),
         job=job_of("summarise"),
+        program=program("summarise"),
         models=model_names,
     shell:
-        "{PYTHON} {SCRIPTS}/summarise.py --job {params.job} --threads {threads}"
+        "{params.program} --job {params.job} --threads {threads}"
         " --models {params.models} --evaluations {input}"
         " --table {output.table} --plot {output.plot}"
 
@@ -106,11 +109,12 @@ rule select_best:
     params:
         settings=settings_of("select_best"),
         job=job_of("select_best"),
+        program=program("select_best"),
         models=model_names,
         denoisers=judged_denoisers,
         place=RESULTS + "/{experiment}/selected/denoiser",
     shell:
-        "{PYTHON} {SCRIPTS}/select_best.py --job {params.job} --threads {threads}"
+        "{params.program} --job {params.job} --threads {threads}"
         " --models {params.models} --evaluations {input.evaluations}"
         " --denoisers {params.denoisers} --output {params.place} --verdict {output.verdict}"
 
@@ -130,9 +134,10 @@ rule compare_samples:
     params:
         settings=settings_of("compare_samples"),
         job=job_of("compare_samples"),
+        program=program("compare_samples"),
         models=model_names,
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
     shell:
-        "{PYTHON} {SCRIPTS}/compare_samples.py --job {params.job} --threads {threads}"
+        "{params.program} --job {params.job} --threads {threads}"
         " --layouts {input.layouts} --autoencoder {params.autoencoder}"
         " --models {params.models} --samples {input.samples} --output {output}"

@@ -36,8 +36,12 @@ def seeded_initialisation(seed: int, *key: Key) -> Iterator[None]:
 
 
 def numpy_generator(seed: int, *key: Key) -> np.random.Generator:
-    """A NumPy generator for one key."""
-    return np.random.default_rng(key_seed(seed, *key))
+    """A NumPy generator for one key.
+
+    Noise comes from here: torch's CPU generator keeps only 32 bits of its seed, so that among
+    100,000 samples two would likely be equal.
+    """
+    return np.random.Generator(np.random.Philox(key_seed(seed, *key)))
 
 
 def permutation(count: int, seed: int, *key: Key) -> Tensor:
@@ -49,8 +53,11 @@ def normals(
     shape: Sequence[int], samples: Iterable[int], seed: int, *key: Key, device: torch.device
 ) -> Tensor:
     """Standard normal noise `[B, *shape]`, row b keyed by the b-th sample number."""
-    rows = [torch.randn(tuple(shape), generator=generator(seed, *key, n)) for n in samples]
-    return torch.stack(rows).to(device)
+    rows = [
+        numpy_generator(seed, *key, n).standard_normal(tuple(shape), dtype=np.float32)
+        for n in samples
+    ]
+    return torch.from_numpy(np.stack(rows)).to(device)
 
 
 def timesteps(

@@ -15,6 +15,9 @@ _REASONS = {
     errno.EACCES: "no write permission",
     errno.EPERM: "no write permission",
     errno.EROFS: "the file system is read-only",
+    errno.ENOTDIR: "part of its path is a file, expected folders",
+    errno.EEXIST: "part of its path is a file, expected folders",
+    errno.EISDIR: "a folder of that name stands in the way",
 }
 
 

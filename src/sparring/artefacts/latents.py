@@ -34,7 +34,7 @@ class LatentsWriter:
             )
         if self._dataset is None:
             self._dataset = hdf5.growing(self._file, "latents", rows.shape[1:], DTYPE)
-        hdf5.append(self._dataset, rows)
+        hdf5.append(self._file, self._dataset, rows)
 
     def column(self, name: str, values: list[str] | np.ndarray) -> None:
         """Write one value per latent: text or numbers."""
@@ -73,7 +73,7 @@ def latents_info(path: Path) -> LatentsInfo:
     """Count, shape `[C,H,W]` and attributes, without reading the latents."""
     with hdf5.reading(path, "latents") as file:
         shape = file["latents"].shape
-        return LatentsInfo(path, shape[0], tuple(shape[1:]), dict(file.attrs))
+        return LatentsInfo(path, shape[0], tuple(shape[1:]), hdf5.attributes(file))
 
 
 def read_latents(path: Path, rows: np.ndarray | None = None) -> np.ndarray:

@@ -51,7 +51,7 @@ class LayoutsWriter:
         """Add uint8 class ids `[H,W]` or RGB `[H,W,3]`."""
         if self._dataset is None:
             self._dataset = hdf5.growing(self._file, "layouts", layout.shape, np.uint8)
-        hdf5.append(self._dataset, layout[None])
+        hdf5.append(self._file, self._dataset, layout[None])
         self._rows.append(row)
 
     def finish(self) -> None:
@@ -65,13 +65,15 @@ class LayoutsWriter:
 class Layouts:
     """A packed dataset. Small ones are held in memory, large ones read row by row."""
 
-    memory_limit = 2 * 1024**3
+    memory_limit = 256 * 1024**2
 
     def __init__(self, path: Path) -> None:
         self.path = path
         with hdf5.reading(path, "layouts") as file:
             self.shape: tuple[int, ...] = file["layouts"].shape
-            self.classes: list[dict] | None = json.loads(file.attrs.get("classes", "null"))
+            self.classes: list[dict] | None = json.loads(
+                hdf5.attributes(file).get("classes", "null")
+            )
             self.sample_id = hdf5.read_strings(file, "sample_id")
             self.original_id = hdf5.read_strings(file, "original_id")
             self.split = np.array(hdf5.read_strings(file, "split"), dtype=object)

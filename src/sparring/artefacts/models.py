@@ -45,14 +45,25 @@ def load_model(kind: type[Model], directory: Path) -> Model:
     found = config.get("_class_name")
     if found != kind.__name__:
         raise UserError(f"{directory}: holds a {found}, expected a {kind.__name__}")
-    model = kind.from_config(config)  # type: ignore[attr-defined]
-    tensors = read_tensors(directory / WEIGHTS)
-    missing, unexpected = model.load_state_dict(tensors, strict=False, assign=False)
-    if missing or unexpected:
+    try:
+        model = kind.from_config(config)  # type: ignore[attr-defined]
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
         raise UserError(
-            f"{directory / WEIGHTS}: {len(missing)} tensors of the configured model are missing "
-            f"and {len(unexpected)} are unknown; the file belongs to another config.json"
+            f"{directory / CONFIG}: no {kind.__name__} can be built from it ({reason})"
+        ) from error
+    # Published autoencoders still have the attention's names of before 2023.
+    tensors = model._fix_state_dict_keys_on_load(read_tensors(directory / WEIGHTS))
+    wanted = model.state_dict()
+    missing, unexpected = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
+    reshaped = [n for n in wanted.keys() & tensors.keys() if wanted[n].shape != tensors[n].shape]
+    if missing or unexpected or reshaped:
+        raise UserError(
+            f"{directory / WEIGHTS}: {len(missing)} tensors of the configured model are missing, "
+            f"{len(unexpected)} are unknown and {len(reshaped)} have another shape; the file "
+            "belongs to another config.json"
         )
+    model.load_state_dict(tensors)
     return model.eval()
 
 
@@ -72,18 +83,21 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def read_config(directory: Path) -> dict[str, Any]:
-    """config.json of a model directory."""
-    path = directory / CONFIG
+def read_config(directory: Path, name: str = CONFIG) -> dict[str, Any]:
+    """config.json (or another JSON object) of a model directory."""
+    path = directory / name
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror or error}); expected a diffusers model "
             "directory"
         ) from error
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path}: holds {str(config)[:40]!r}, expected the config of a model")
+    return config
 
 
 def _config_text(model: Any) -> str:

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+import zlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import UserError
+
+_UNREADABLE = (
+    *(UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),  # RuntimeError: password
+)
 
 
 class ImageSource:
@@ -39,7 +45,7 @@ class ImageSource:
                 )
             image = Image.open(io.BytesIO(content))
             image.load()
-        except (UnidentifiedImageError, OSError, SyntaxError, zipfile.BadZipFile) as error:
+        except _UNREADABLE as error:
             raise UserError(f"{file}: image cannot be read ({error})") from error
         return image
 
@@ -101,9 +107,9 @@ class ClassColours:
             entries = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-        except json.JSONDecodeError as error:
+        except ValueError as error:  # no JSON, or no UTF-8
             raise UserError(f"{path}: not valid JSON ({error})") from error
-        for entry in entries if isinstance(entries, list) else [{}]:
+        for entry in entries if isinstance(entries, list) and entries else [entries]:
             if not _is_class(entry):
                 raise UserError(
                     f"{path}: found {str(entry)[:60]}, expected a list of "

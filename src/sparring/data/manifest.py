@@ -37,16 +37,20 @@ def read_manifest(settings: ManifestDataset) -> list[ManifestEntry]:
     kept = [r for r in records if _keep(r, path, settings)]
     if not kept:
         raise UserError(f"{path}: no rows are left with augmented: {settings.augmented}")
-    identities = [_identity(record, path, settings) for record in kept]
-    splits = _splits(kept, [group for _, _, group in identities], path, settings)
+    samples = [_sample_id(record, settings) for record in kept]
+    _require_unique(samples, path)
+    # Rows without a picture are not packed, but may link a copy of a copy to its original.
+    linked = settings.augmented == "manifest"
+    unseen = [r for r in records if r.get("sample_id") and not r[settings.layout_column]]
+    origins = _origins(kept + unseen if linked else kept, path, settings)
+    splits = _splits(kept, [origins[sample][1] for sample in samples], path, settings)
     entries = [
         ManifestEntry(
             record[settings.layout_column],
-            LayoutRow(sample, original, group, split, _flag(record, path)),
+            LayoutRow(sample, *origins[sample], split, _flag(record, path)),
         )
-        for record, (sample, original, group), split in zip(kept, identities, splits, strict=True)
+        for record, sample, split in zip(kept, samples, splits, strict=True)
     ]
-    _require_unique(entries, path)
     _require_rows_in_splits(entries, path)
     return entries
 
@@ -80,8 +84,8 @@ def _records(path: Path, layout_column: str) -> list[dict[str, str]]:
             f"{path}: manifest cannot be read ({error.strerror or error}); set datasets.<name>."
             "manifest in config.yaml"
         ) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a UTF-8 CSV file ({error.reason})") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: not a UTF-8 CSV file ({error})") from error
     if layout_column not in columns:
         raise UserError(
             f"{path}: has no column {layout_column!r}, found {', '.join(columns) or 'nothing'}; "
@@ -119,20 +123,71 @@ def _flag(record: dict[str, str], path: Path) -> bool:
     return value in _TRUE
 
 
-def _identity(
-    record: dict[str, str], path: Path, settings: ManifestDataset
-) -> tuple[str, str, str]:
-    """(sample_id, original_id, group)."""
-    sample = record.get("sample_id") or str(Path(record[settings.layout_column]).with_suffix(""))
-    parent = record.get("parent_id") or record.get("original_id")
-    group = record.get("group")
-    if _flag(record, path) and not (parent or group):
+def _origins(
+    records: list[dict[str, str]], path: Path, settings: ManifestDataset
+) -> dict[str, tuple[str, str]]:
+    """sample_id to (original_id, group); an original and all its copies share one group."""
+    named = {_sample_id(record, settings): record for record in records}
+    parents = _parents(named, path)
+    # A group with a copy that names no parent counts as one original.
+    whole = {
+        record["group"]
+        for sample, record in named.items()
+        if _flag(record, path) and sample not in parents
+    }
+    origins: dict[str, tuple[str, str]] = {}
+    seen: dict[str, tuple[str, str]] = {}
+    for sample, record in named.items():
+        root = _root(sample, parents, path)
+        group = record.get("group") or named.get(root, {}).get("group") or root
+        first, expected = seen.setdefault(root, (sample, group))
+        if group != expected:
+            raise UserError(
+                f"{path}: {sample} is in group {group} but {first}, of the same original, in "
+                f"{expected}; give them one group, or a copy could validate its own original"
+            )
+        origins[sample] = (group if group in whole else root, group)
+    return origins
+
+
+def _sample_id(record: dict[str, str], settings: ManifestDataset) -> str:
+    return record.get("sample_id") or str(Path(record[settings.layout_column]).with_suffix(""))
+
+
+def _parents(named: dict[str, dict[str, str]], path: Path) -> dict[str, str]:
+    """The parent of every row that names one; refuses copies of nobody knows what."""
+    parents = {}
+    for sample, record in named.items():
+        parent = record.get("parent_id") or record.get("original_id")
+        copy = _flag(record, path)
+        if copy and not (parent or record.get("group")):
+            raise UserError(
+                f"{path}: {sample} is flagged is_augmented but neither 'parent_id' nor 'group' "
+                "says whose copy it is; add one, or a copy could validate its own original"
+            )
+        if parent and (copy or parent != sample):
+            parents[sample] = parent
+    claimed = {parent for sample, parent in parents.items() if not named[sample].get("group")}
+    if claimed and not claimed & set(named):
         raise UserError(
-            f"{path}: {sample} is flagged is_augmented but neither 'parent_id' nor 'group' says "
-            "whose copy it is; add one, or a copy could validate its own original"
+            f"{path}: parent_id {min(claimed)!r} is the sample_id of no row, nor is any other "
+            "parent_id; spell both alike or add a group column, or a copy could validate its own "
+            "original"
         )
-    original = parent or (group if _flag(record, path) and group else sample)
-    return sample, original, group or original
+    return parents
+
+
+def _root(sample: str, parents: dict[str, str], path: Path) -> str:
+    """The original of a row, through copies of copies."""
+    chain = [sample]
+    while chain[-1] in parents:
+        chain.append(parents[chain[-1]])
+        if chain[-1] in chain[:-1]:
+            raise UserError(
+                f"{path}: parent_id of {sample} leads round in a circle "
+                f"({' -> '.join(chain)}); name the original that it is a copy of"
+            )
+    return chain[-1]
 
 
 def _splits(
@@ -153,8 +208,8 @@ def _splits(
     return [record["split"] for record in records]
 
 
-def _require_unique(entries: list[ManifestEntry], path: Path) -> None:
-    name, count = Counter(e.row.sample_id for e in entries).most_common(1)[0]
+def _require_unique(samples: list[str], path: Path) -> None:
+    name, count = Counter(samples).most_common(1)[0]
     if count > 1:
         raise UserError(f"{path}: sample_id {name!r} stands in {count} rows, expected one")
 

@@ -7,12 +7,12 @@ boxes, never behind one that it does not touch.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
 from sparring.graph.nodes import SHARED, STATES, Graph, Grid, Node, State, arrange
+from sparring.graph.text import clean, clip, text_width, wrap, xml_text
 
 _BOX_W, _BOX_H = 144, 48
 _GUTTER, _ROW_GAP, _LANE_GAP = 44, 20, 36
@@ -49,7 +49,6 @@ _DEFS = """<defs>
 <circle r="1.5" fill="#fff"/></g>
 </defs>"""
 
-_WIDTHS = dict.fromkeys("ijlt.,:;'|/ ()[]f-r", 0.4) | dict.fromkeys("mwMW@%", 0.95)
 
 _Point = tuple[int, int]
 
@@ -124,7 +123,7 @@ def _lay_out(graph: Graph) -> _Layout:
     trunks = [id for band in bands.values() for id in band.sources]
     trunk_x = {id: _MARGIN + index * _LANE_STEP for index, id in enumerate(trunks)}
     label_x = _MARGIN + len(trunks) * _LANE_STEP + (12 if trunks else 0)
-    texts = [_width(_rail_label(graph, id), 10) for band in bands.values() for id in band.rails]
+    texts = [text_width(_rail_label(graph, id), 10) for band in bands.values() for id in band.rails]
     label_w = min(_LABEL_MAX, max([_LABEL_MIN, *(round(text) for text in texts)]))
     top, right = _TOP, 820
     for band in bands.values():
@@ -194,7 +193,7 @@ def _edge(layout: _Layout, source: str, target: str) -> tuple[str, str]:
     else:
         kind, path = "inner", _inner_path(band, source, target)
     tip = "tip" if kind == "inner" else "pale"
-    ends = f"data-from={quoteattr(_clean(source))} data-to={quoteattr(_clean(target))}"
+    ends = f"data-from={quoteattr(clean(source))} data-to={quoteattr(clean(target))}"
     return kind, f'<path class="edge {kind}" {ends} d="{path}" marker-end="url(#{tip})"/>'
 
 
@@ -286,74 +285,39 @@ def _band_svg(layout: _Layout, band: _Band, states: Mapping[str, State]) -> list
             height = band.bottom - band.top - 42
             lines.append(f'<rect class="part" {box} height="{height}" rx="7"/>')
             middle = band.x[first] + (band.x[first + count - 1] + _BOX_W - band.x[first]) // 2
-            lines.append(f'<text class="i" x="{middle}" y="{band.top + 51}">{_text(title)}</text>')
-    name = _clip(band.group, width - 160, 14)
+            lines.append(
+                f'<text class="i" x="{middle}" y="{band.top + 51}">{xml_text(title)}</text>'
+            )
+    name = clip(band.group, width - 160, 14)
     title_y = band.top + 23
-    lines.append(f'<text class="g" x="{x + 12}" y="{title_y}">{_text(name)}{progress}</text>')
+    lines.append(f'<text class="g" x="{x + 12}" y="{title_y}">{xml_text(name)}{progress}</text>')
     for arm, first, _ in band.grid.lanes:
         if arm:
             y = band.y[first] + 16
             lines.append(
-                f'<text class="arm" x="{x + 12}" y="{y}">{_text(_clip(arm, 90, 12))}</text>'
+                f'<text class="arm" x="{x + 12}" y="{y}">{xml_text(clip(arm, 90, 12))}</text>'
             )
     for source, y in band.rails.items():
-        label = _clip(_rail_label(layout.graph, source), _LABEL_MAX - 12, 10)
-        lines.append(f'<text class="r" x="{x + 12}" y="{y - 3}">{_text(label)}</text>')
+        label = clip(_rail_label(layout.graph, source), _LABEL_MAX - 12, 10)
+        lines.append(f'<text class="r" x="{x + 12}" y="{y - 3}">{xml_text(label)}</text>')
     return lines
 
 
 def _node_svg(node: Node, corner: _Point, state: State) -> str:
     """A box with label, sign and state; pointing at it shows the outputs."""
     x, y = corner
-    lines = _wrap(node.label, _BOX_W - 16)
+    lines = wrap(node.label, _BOX_W - 16)
     heights = [20] if len(lines) == 1 else [15, 28]
     text = "".join(
-        f'<text class="l" x="{x + 8}" y="{y + dy}">{_text(line)}</text>'
+        f'<text class="l" x="{x + 8}" y="{y + dy}">{xml_text(line)}</text>'
         for line, dy in zip(lines, heights, strict=True)
     )
     below = y + (38 if len(lines) == 1 else 42)
     tooltip = "\n".join([f"{node.label} ({state})", *node.outputs])
     return (
-        f'<g class="node {state}" data-id={quoteattr(_clean(node.id))}>'
-        f"<title>{_text(tooltip)}</title>"
+        f'<g class="node {state}" data-id={quoteattr(clean(node.id))}>'
+        f"<title>{xml_text(tooltip)}</title>"
         f'<rect class="box" x="{x}" y="{y}" width="{_BOX_W}" height="{_BOX_H}" rx="7"/>{text}'
         f'<use href="#sign-{state}" transform="translate({x + 13} {below - 4}) scale(.8)"/>'
         f'<text class="s" x="{x + 22}" y="{below}">{state}</text></g>'
     )
-
-
-def _width(text: str, size: int) -> float:
-    """A generous guess at the width of a text, whichever sans serif font shows it."""
-    return size * sum(
-        _WIDTHS.get(char, 1.0 if ord(char) > 0x2E7F else 0.72 if char.isupper() else 0.6)
-        for char in text
-    )
-
-
-def _clip(text: str, width: float, size: int) -> str:
-    if _width(text, size) <= width:
-        return text
-    while text and _width(text + "…", size) > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
-
-
-def _wrap(text: str, width: float) -> list[str]:
-    """The text on one line or, broken at a space where there is one, on two."""
-    if _width(text, 12) <= width:
-        return [text]
-    # No break before a slash: the second line would start with it.
-    cuts = [match.start() for match in re.finditer(r"(?<=\S) (?!/)", text)]
-    fitting = [cut for cut in cuts if _width(text[:cut], 12) <= width]
-    if not fitting:
-        return [_clip(text, width, 12)]
-    return [text[: fitting[-1]], _clip(text[fitting[-1] + 1 :], width, 12)]
-
-
-def _clean(text: str) -> str:
-    """Drop the control characters that XML cannot carry even when escaped."""
-    return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text)
-
-
-def _text(text: str) -> str:
-    return escape(_clean(text))

@@ -29,7 +29,7 @@ def build_autoencoder(settings: AutoencoderSettings, num_classes: int, side: int
     levels = len(settings.block_out_channels)
     head = num_classes if settings.segmentation_head else 0
     return AutoencoderKL(
-        in_channels=num_classes if settings.input == "classes" else 3,
+        in_channels=_one_hot_channels(num_classes) if settings.input == "classes" else 3,
         out_channels=3 + head,
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,
@@ -41,6 +41,11 @@ def build_autoencoder(settings: AutoencoderSettings, num_classes: int, side: int
         scaling_factor=1.0,
         mid_block_add_attention=settings.mid_block_attention,
     )
+
+
+def _one_hot_channels(num_classes: int) -> int:
+    """One channel per class; a fourth, always empty, for three, because 3 channels mean RGB."""
+    return 4 if num_classes == 3 else num_classes
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ class Codec:
 
     def rgb(self, layouts: np.ndarray) -> Tensor:
         """RGB in [-1, 1], `[B,3,H,W]`."""
-        coloured = layouts if layouts.ndim == 4 else self._palette()[layouts]
+        coloured = layouts if layouts.ndim == 4 else self._coloured(layouts)
         pixels = torch.from_numpy(coloured).to(self.compute.device, torch.float32)
         return pixels.permute(0, 3, 1, 2) / 127.5 - 1
 
@@ -132,6 +137,16 @@ class Codec:
         if decoded.class_ids is not None:
             return self._palette()[decoded.class_ids.cpu().numpy()]
         return to_uint8(decoded.rgb)
+
+    def _coloured(self, ids: np.ndarray) -> np.ndarray:
+        palette = self._palette()
+        if int(ids.max()) >= len(palette):
+            raise UserError(
+                f"autoencoder: its {CLASSES} names classes 0 to {len(palette) - 1}, but the "
+                f"layouts hold class {int(ids.max())}; use an autoencoder for this dataset's "
+                "classes"
+            )
+        return palette[ids]
 
     def _palette(self) -> np.ndarray:
         if self.palette is None:

@@ -8,7 +8,7 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
-from ..artefacts.models import load_model, save_model
+from ..artefacts.models import load_model, read_config, save_model
 from ..diffusion.process import ForwardProcess, Target
 from ..errors import UserError
 from ..settings.parts import DenoiserSettings, NoiseScheduleSettings
@@ -92,8 +92,8 @@ def load_denoiser(directory: Path) -> tuple[UNet2DModel, DDIMScheduler]:
             f"{path}: missing; put the scheduler_config.json that the denoiser was trained with "
             "beside its config.json"
         )
-    scheduler = DDIMScheduler.from_config(DDIMScheduler.load_config(directory), clip_sample=False)
-    return model, scheduler
+    config = read_config(directory, path.name)
+    return model, DDIMScheduler.from_config(config, clip_sample=False)
 
 
 def predict(model: torch.nn.Module, x_t: Tensor, timesteps: Tensor) -> Tensor:

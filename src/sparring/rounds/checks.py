@@ -12,7 +12,8 @@ from ..errors import UserError
 from ..models.presets import PRESETS
 from ..settings.autoencoder import AutoencoderSettings
 from ..settings.dataset import ManifestDataset, ProceduralDataset
-from ..settings.experiment import AdversarialExperiment, PretrainExperiment
+from ..settings.experiment import AdversarialExperiment, Experiment, PretrainExperiment
+from ..settings.parts import DiscriminatorSettings
 from .loading import Rounds
 
 
@@ -49,6 +50,7 @@ def check_rounds(rounds: Rounds) -> None:
             )
     for name, experiment in rounds.experiments.items():
         shape = latent_shape(rounds, name)
+        _check_steps(rounds, name, experiment)
         if isinstance(experiment, PretrainExperiment):
             _check_preset(rounds, name, experiment, shape)
         else:
@@ -107,7 +109,8 @@ def _require_known(rounds: Rounds, name: str, key: str, value: str, known: dict[
 def _autoencoder_shape(settings: AutoencoderSettings, name: str) -> tuple[int, int]:
     if settings.start_from is None:
         return settings.latent_channels, settings.factor
-    config = _model_config(settings.start_from, f"config.yaml: autoencoders.{name}.start_from")
+    where = f"config.yaml: autoencoders.{name}.start_from"
+    config = _model_config(settings.start_from, "AutoencoderKL", where)
     return config["latent_channels"], 2 ** (len(config["block_out_channels"]) - 1)
 
 
@@ -123,6 +126,33 @@ def _check_preset(
         )
 
 
+def _check_steps(rounds: Rounds, name: str, experiment: Experiment) -> None:
+    """No sampler can take more steps than the noise schedule has timesteps."""
+    limit = _num_timesteps(rounds, name)
+    wanted = {"diffusion.sample_grid.num_steps": experiment.diffusion.sample_grid.num_steps}
+    if experiment.diffusion.sample_interval == 0:
+        wanted = {}
+    if isinstance(experiment, AdversarialExperiment):
+        wanted["sampling.num_steps"] = experiment.sampling.num_steps
+    for key, steps in wanted.items():
+        if limit is not None and steps > limit:
+            raise UserError(
+                f"{rounds.file(name)}: {key} is {steps}, but the noise schedule has only {limit} "
+                f"timesteps; set at most {limit}"
+            )
+
+
+def _num_timesteps(rounds: Rounds, name: str) -> int | None:
+    """T of an experiment's noise schedule; None where only the running job can tell."""
+    experiment = rounds.experiments[name]
+    if isinstance(experiment, PretrainExperiment):
+        return experiment.noise_schedule.num_timesteps
+    start = rounds.reference(name, "start_from", experiment.start_from)
+    if start.experiment is not None:
+        return _num_timesteps(rounds, start.experiment)
+    return None
+
+
 def _check_start(
     rounds: Rounds, name: str, experiment: AdversarialExperiment, shape: LatentShape
 ) -> None:
@@ -133,7 +163,8 @@ def _check_start(
         reference = rounds.reference(name, key, text)
         rounds.denoiser(name, key, text)
         if reference.directory is not None:
-            config = _model_config(reference.directory, f"{rounds.file(name)}: {key}")
+            where = f"{rounds.file(name)}: {key}"
+            config = _model_config(reference.directory, "UNet2DModel", where)
             found = config.get("in_channels"), config.get("sample_size")
             if found != (shape.channels, shape.side):
                 raise UserError(
@@ -147,6 +178,13 @@ def _check_start(
                 raise UserError(
                     f"{rounds.file(name)}: autoencoder is {own!r}, but {key} {text!r} was trained "
                     f"on latents of {other!r}; remove the key or start from another experiment"
+                )
+            trained = latent_shape(rounds, reference.experiment)
+            if trained != shape:
+                raise UserError(
+                    f"{rounds.file(name)}: dataset {rounds.data_of(name)[0]} gives latents of side "
+                    f"{shape.side}, but {key} {text!r} was trained on side {trained.side}; choose "
+                    "a dataset with layouts of the same size"
                 )
 
 
@@ -166,21 +204,39 @@ def _check_discriminator(
                 f"{rounds.file(name)}: discriminator.epochs is 0 in iteration {iteration}, where "
                 "none is given; set discriminator.start_from (iteration 0) or warm_start"
             )
-    text = settings.start_from
-    if text is not None and rounds.reference(name, "start_from", text).directory is not None:
-        config = _model_config(Path(text), f"{rounds.file(name)}: discriminator.start_from")
-        wanted = {
-            "latent_channels": shape.channels,
-            "base_channels": settings.base_channels,
-            "num_layers": settings.num_layers,
-        }
-        for key, value in wanted.items():
-            if config.get(key) != value:
+    if settings.start_from is not None:
+        found = _discriminator_shape(rounds, name, settings.start_from)
+        for key, value in _architecture(settings, shape).items():
+            if found.get(key) != value:
                 raise UserError(
-                    f"{rounds.file(name)}: discriminator.start_from has {key} {config.get(key)}, "
-                    f"expected {value}; give a discriminator for these latents, or set "
-                    "base_channels and num_layers as it has them"
+                    f"{rounds.file(name)}: discriminator.start_from {settings.start_from!r} has "
+                    f"{key} {found.get(key)}, expected {value}; give a discriminator for these "
+                    "latents, or set base_channels and num_layers as it has them"
                 )
+
+
+def _discriminator_shape(rounds: Rounds, name: str, text: str) -> dict[str, Any]:
+    """The architecture of a given discriminator: its directory's, or its experiment's."""
+    key = "discriminator.start_from"
+    reference = rounds.reference(name, key, text)
+    if reference.experiment is None:
+        return _model_config(Path(text), "LatentDiscriminator", f"{rounds.file(name)}: {key}")
+    own, other = rounds.data_of(name)[1], rounds.data_of(reference.experiment)[1]
+    if own != other:
+        raise UserError(
+            f"{rounds.file(name)}: autoencoder is {own!r}, but {key} {text!r} was trained on "
+            f"latents of {other!r}; give a discriminator for these latents"
+        )
+    settings = rounds.adversarial(reference.experiment).discriminator
+    return _architecture(settings, latent_shape(rounds, reference.experiment))
+
+
+def _architecture(settings: DiscriminatorSettings, shape: LatentShape) -> dict[str, Any]:
+    return {
+        "latent_channels": shape.channels,
+        "base_channels": settings.base_channels,
+        "num_layers": settings.num_layers,
+    }
 
 
 def _check_counts(rounds: Rounds, name: str, experiment: AdversarialExperiment) -> None:
@@ -210,12 +266,20 @@ def _check_counts(rounds: Rounds, name: str, experiment: AdversarialExperiment) 
         )
 
 
-def _model_config(directory: Path, where: str) -> dict[str, Any]:
+def _model_config(directory: Path, kind: str, where: str) -> dict[str, Any]:
+    """config.json of a model directory that holds a model of class `kind`."""
     path = directory / "config.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise UserError(
             f"{where} is {str(directory)!r}, but {path} cannot be read ({error}); expected a "
             "diffusers model directory"
         ) from error
+    found = config.get("_class_name") if isinstance(config, dict) else None
+    if found != kind:
+        raise UserError(
+            f"{where} is {str(directory)!r}, which holds a {found}, expected a diffusers model "
+            f"directory of a {kind}"
+        )
+    return config

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..artefacts.atomic import write_text
 from ..objectives.table import NEEDS
 from ..settings import stages
+from ..settings.parts import DiscriminatorSettings, EvaluationSettings
 from ..settings.stages import StageSettings
 from .loading import Rounds
 
@@ -95,7 +96,8 @@ def _iteration_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> Stag
         )
     if rule == "train_discriminator":
         # Where it starts from is an input file; who the reals are is encode_real's matter.
-        unrelated = {"start_from": None, "warm_start": False, "reals": "originals"}
+        default = DiscriminatorSettings()
+        unrelated = {key: getattr(default, key) for key in ("start_from", "warm_start", "reals")}
         settings = e.discriminator_at(iteration).model_copy(update=unrelated)
         return stages.TrainDiscriminator(**keyed, discriminator=settings)
     against = wildcards["arm"] == "adversarial" and NEEDS[e.adversarial.objective].discriminator
@@ -114,7 +116,8 @@ def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
         )
     if rule == "evaluate":
         # How many samples there are is sample_evaluation's matter, the grid compare_samples'.
-        unrelated = {"num_samples": 2000, "grid": 16}
+        default = EvaluationSettings()
+        unrelated = {"num_samples": default.num_samples, "grid": default.grid}
         return stages.Evaluate(evaluation=e.evaluation.model_copy(update=unrelated))
     if rule == "compare_samples":
         return stages.CompareSamples(grid=e.evaluation.grid)

@@ -176,8 +176,9 @@ def load_rounds(config: dict[str, Any], source: str = "config/config.yaml") -> R
 def _load(rounds: Rounds, name: str, chain: tuple[str, ...], wanted_by: str) -> None:
     if name in chain:
         raise UserError(f"{wanted_by}: experiments form a cycle: {' -> '.join((*chain, name))}")
-    if name not in rounds.experiments:
-        rounds.experiments[name] = _read(rounds, name, wanted_by)
+    if name in rounds.experiments:
+        return
+    rounds.experiments[name] = _read(rounds, name, wanted_by)
     for key, text in _references(rounds.experiments[name]):
         reference = parse_reference(text, rounds.file(name), key)
         if reference.experiment is not None:

@@ -9,8 +9,9 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
 from ..compute import Compute
+from ..errors import UserError
 from ..models.denoiser import predict
-from ..randomness import Key, generator
+from ..randomness import Key, generator, normals
 from ..settings.parts import SampleGrid, SamplingSettings
 
 
@@ -46,6 +47,12 @@ class Sampler:
         settings: SamplingSettings | SampleGrid,
         compute: Compute,
     ) -> None:
+        timesteps = schedule.config.num_train_timesteps
+        if settings.num_steps > timesteps:
+            raise UserError(
+                f"num_steps is {settings.num_steps}, but the denoiser's noise schedule has only "
+                f"{timesteps} timesteps; set at most {timesteps}"
+            )
         self.model = model
         self.settings = settings
         self.compute = compute
@@ -58,10 +65,9 @@ class Sampler:
         scheduler.set_timesteps(self.settings.num_steps, device=self.compute.device)
         config = self.model.config
         shape = (config.in_channels, config.sample_size, config.sample_size)
-        generators = [generator(seed, *key, n) for n in numbers]
-        noise = torch.stack([torch.randn(shape, generator=g) for g in generators])
-        latents = noise.to(self.compute.device) * scheduler.init_noise_sigma
-        options = self._step_options(generators)
+        noise = normals(shape, numbers, seed, *key, device=self.compute.device)
+        latents = noise * scheduler.init_noise_sigma
+        options = self._step_options([generator(seed, *key, "steps", n) for n in numbers])
         for t in scheduler.timesteps:
             model_input = scheduler.scale_model_input(latents, t)
             with self.compute.autocast():

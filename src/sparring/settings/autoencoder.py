@@ -15,8 +15,9 @@ class AutoencoderLosses(Settings):
     """L1 distance of the RGB reconstruction in [-1, 1]."""
     segmentation: float = Field(1.0, ge=0)
     """Cross-entropy of the segmentation head, where there is one."""
-    kl: float = Field(1e-6, ge=0)
-    """KL divergence of the posterior to the standard normal, per latent element."""
+    kl: float = Field(3e-3, ge=0)
+    """KL divergence of the posterior to the standard normal, mean over latent elements. Enough of it
+    lets the decoder forgive small errors of a sampled latent."""
 
 
 class AutoencoderSettings(Settings):

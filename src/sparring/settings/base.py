@@ -7,10 +7,14 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """A group of keys: unknown keys refused, strict types, immutable."""
+    """A group of keys: unknown keys refused, strict types, finite numbers, immutable."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
     def changed(self) -> dict[str, Any]:

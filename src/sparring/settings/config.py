@@ -1,6 +1,7 @@
 """config/config.yaml: which experiments run, on which data, where results go."""
 
-from typing import Literal
+import re
+from typing import Literal, TypeVar
 
 from pydantic import Field, field_validator
 
@@ -10,6 +11,8 @@ from .dataset import DatasetSettings
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
+
+Names = TypeVar("Names", list[str], dict[str, object])
 
 NAME = r"^[A-Za-z0-9_]+$"
 RESERVED_NAMES = {"datasets", "autoencoders", "latents"}
@@ -39,12 +42,10 @@ class Config(Settings):
     autoencoders: dict[str, AutoencoderSettings]
     """Autoencoders by name."""
 
-    @field_validator("datasets", "autoencoders")
+    @field_validator("experiments", "datasets", "autoencoders")
     @classmethod
-    def _names(cls, value: dict[str, object]) -> dict[str, object]:
-        import re
-
+    def _names(cls, value: Names) -> Names:
         for name in value:
-            if not re.match(NAME, name):
+            if not re.fullmatch(NAME, name):
                 raise ValueError(f"name {name!r} may hold only letters, digits and _")
         return value

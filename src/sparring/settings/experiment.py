@@ -97,6 +97,16 @@ class AdversarialExperiment(Settings):
     """Per-iteration changes."""
 
     @model_validator(mode="after")
+    def _something_is_trained(self) -> "AdversarialExperiment":
+        if self.diffusion.noise_weight == 0 and (self.control or self.adversarial.weight == 0):
+            arm = "control" if self.control else "adversarial"
+            raise ValueError(
+                f"diffusion.noise_weight is 0, so the {arm} arm has nothing to learn from; set it "
+                "above 0, or control: false and adversarial.weight above 0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _overrides_fit(self) -> "AdversarialExperiment":
         seen = [o.iteration for o in self.overrides]
         for iteration in seen:

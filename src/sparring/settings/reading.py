@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,29 @@ from ..errors import UserError
 _EXPONENT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice; YAML would silently take the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {twice!r} stands twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep=deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; `1e-4` is a number here, as everybody means it."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
@@ -46,7 +62,8 @@ def validate(data: dict[str, Any], expected: Any, source: str) -> Any:
         if not isinstance(key, str):
             raise UserError(f"{source}: key {key!r} is not text; put it in quotes")
     try:
-        return TypeAdapter(expected).validate_json(json.dumps(numbers(data)), strict=True)
+        text = json.dumps(numbers(data), default=str)  # YAML also knows dates; no key takes one
+        return TypeAdapter(expected).validate_json(text, strict=True)
     except ValidationError as error:
         raise UserError(_one_line(error, expected, source)) from error
     except TypeError as error:
@@ -57,9 +74,8 @@ def _one_line(error: ValidationError, expected: Any, source: str) -> str:
     problems = error.errors(include_url=False)
     first = problems[0]
     key = ".".join(_keys(first["loc"]))
-    last = str(first["loc"][-1]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
-        text = f"unknown key {key!r}{_suggestion(last, expected)}"
+        text = f"unknown key {key!r}{_suggestion(first['loc'], expected)}"
     elif first["type"] == "missing":
         text = f"{key!r} is missing"
     elif first["type"] in ("union_tag_invalid", "union_tag_not_found"):
@@ -102,13 +118,42 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _suggestion(key: str, expected: Any) -> str:
-    close = difflib.get_close_matches(key, sorted(_all_keys(expected)), n=1)
-    return f"; did you mean {close[0]!r}?" if close else "; config/README.md lists all keys"
-
-
-def _all_keys(expected: Any) -> set[str]:
-    """Every key that the type's schema knows, at any depth."""
+def _suggestion(location: tuple[Any, ...], expected: Any) -> str:
+    """The closest key of the same group, else where in other groups a key of that name lies."""
+    *group, key = _generic(location)
     schema = TypeAdapter(expected).json_schema()
-    definitions = [schema, *schema.get("$defs", {}).values()]
-    return {key for part in definitions for key in part.get("properties", {})}
+    paths = list(dict.fromkeys(_paths(schema, schema.get("$defs", {}), str(location[0]))))
+    siblings = [path[-1] for path in paths if path[:-1] == tuple(group)]
+    close = difflib.get_close_matches(key, siblings, n=1)
+    if not close:
+        leaf = difflib.get_close_matches(key, [path[-1] for path in paths], n=1)
+        close = [".".join(path) for path in paths if path[-1:] == tuple(leaf)]
+    if not close:
+        return "; config/README.md lists all keys"
+    return f"; did you mean {' or '.join(repr(path) for path in close)}?"
+
+
+def _generic(location: tuple[Any, ...]) -> list[str]:
+    """A location without positions in lists, and with `<name>` for names that users choose."""
+    keys = _keys(tuple(part for part in location if not isinstance(part, int)))
+    if keys[0] in ("datasets", "autoencoders") and len(keys) > 2:
+        keys[1] = "<name>"
+    return keys
+
+
+def _paths(
+    schema: dict[str, Any], definitions: dict[str, Any], kind: str, above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
+    """Every key below a schema, as the path to it; of experiments only those of one kind."""
+    schema = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    of_kind = schema.get("discriminator", {}).get("mapping", {}).get(kind)
+    union = [{"$ref": of_kind}] if of_kind else schema.get("oneOf", [])
+    for part in [*union, *schema.get("anyOf", [])]:
+        yield from _paths(part, definitions, kind, above)
+    if isinstance(schema.get("items"), dict):
+        yield from _paths(schema["items"], definitions, kind, above)
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from _paths(schema["additionalProperties"], definitions, kind, (*above, "<name>"))
+    for key, part in schema.get("properties", {}).items():
+        yield (*above, key)
+        yield from _paths(part, definitions, kind, (*above, key))

@@ -6,9 +6,9 @@ change meaning.
 """
 
 import json
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from ..errors import UserError
 from .autoencoder import AutoencoderSettings
@@ -24,6 +24,7 @@ from .parts import (
     PretrainSettings,
     SamplingSettings,
 )
+from .reading import validate
 
 Arm = Literal["adversarial", "control"]
 
@@ -42,16 +43,18 @@ class StageSettings(Settings):
     def from_json(cls, text: str, source: str) -> Self:
         """Read what `to_json` wrote; refuse the settings of another stage or revision."""
         try:
-            values: dict[str, Any] = json.loads(text)
-            found = values.pop("stage", None), values.pop("revision", None)
-            if found != (cls.stage, cls.revision):
-                raise UserError(
-                    f"{source}: settings are for stage {found[0]!r} revision {found[1]}, expected "
-                    f"{cls.stage!r} revision {cls.revision}; let snakemake write them again"
-                )
-            return cls.model_validate_json(json.dumps(values))
-        except (ValidationError, json.JSONDecodeError, AttributeError) as error:
-            raise UserError(f"{source}: not settings of {cls.stage}: {error}") from error
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{source}: settings are not valid JSON ({error})") from error
+        if not isinstance(values, dict):
+            raise UserError(f"{source}: settings are {text[:60]}, expected keys and values")
+        found = values.pop("stage", None), values.pop("revision", None)
+        if found != (cls.stage, cls.revision):
+            raise UserError(
+                f"{source}: settings are for stage {found[0]!r} revision {found[1]}, expected "
+                f"{cls.stage!r} revision {cls.revision}; let snakemake write them again"
+            )
+        return validate(values, cls, f"{source}: settings")
 
 
 class PackLayouts(StageSettings):

@@ -102,8 +102,9 @@ def finetune_diffusion(
         discriminator=load_discriminator(discriminator, info) if discriminator else None,
         optimizer_state=read_optimizer(optimizer, model) if optimizer else {},
     )
-    models = [path / WEIGHTS for path in (denoiser, discriminator) if path]
-    state = job.resume_state(inputs.train_latents, inputs.val_latents, *models)
+    started_from = [path / WEIGHTS for path in (denoiser, discriminator) if path]
+    started_from += [optimizer] if optimizer else []
+    state = job.resume_state(inputs.train_latents, inputs.val_latents, *started_from)
     trained = Loop(training, state, job.checkpoint_minutes).run()
     write_optimizer(optimizer_output, trained.extra)
     _write(training, trained, outputs)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..artefacts.atomic import write_text
+from ..artefacts.atomic import explaining, write_text
 from ..artefacts.digests import file_digest, text_digest
 from ..errors import UserError
 from ..settings.stages import StageSettings
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=StageSettings)
 logger = logging.getLogger("sparring")
+
+_CONTENT = {"name", "settings", "device", "precision", "checkpoint_minutes", "record", "log"}
 
 
 @dataclass(frozen=True)
@@ -85,28 +87,35 @@ def run_job(
         stage(job, args)
         _write_record(job)
     except UserError as error:
-        _fail(args, str(error), 2)
+        _fail(str(error), 2)
     except Exception as error:
         if type(error).__name__ != "InterruptedRun":
             logger.exception("failed")
             raise
-        _fail(args, str(error), 75)
+        _fail(str(error), 75)
 
 
 def _read_job(kind: type[S], path: Path, threads: int) -> Job[S]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        settings = json.dumps(content["settings"])
-    except (OSError, json.JSONDecodeError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: not a readable job file ({error}); snakemake writes it when a run begins"
         ) from error
+    missing = _CONTENT - set(content if isinstance(content, dict) else ())
+    if missing:
+        raise UserError(
+            f"{path}: not a job file, it has no {', '.join(sorted(missing))}; snakemake writes it "
+            "when a run begins"
+        )
+    settings = json.dumps(content["settings"])
     return Job(kind.from_json(settings, str(path)), path, content, threads)
 
 
 def _log_to(path: Path, name: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    to_file = logging.FileHandler(path)
+    with explaining(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        to_file = logging.FileHandler(path)
     to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     to_stderr = logging.StreamHandler(sys.stderr)
     to_stderr.setFormatter(logging.Formatter(f"[{name}] %(message)s"))
@@ -130,10 +139,10 @@ def _write_record(job: Job[Any]) -> None:
     write_text(Path(job.content["record"]), json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
-def _fail(args: argparse.Namespace, message: str, status: int) -> None:
+def _fail(message: str, status: int) -> None:
     """One line, no traceback."""
     if logging.getLogger().handlers:
         logger.error(message)
     else:
-        print(f"{args.job}: {message}", file=sys.stderr)
+        print(message, file=sys.stderr)
     sys.exit(status)

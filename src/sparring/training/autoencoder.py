@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..artefacts.histories import Row
 from ..artefacts.layouts import Layouts
+from ..errors import UserError
 from ..models.autoencoder import Codec, split_heads
 from ..randomness import normals, permutation
 from ..settings.autoencoder import AutoencoderSettings
@@ -112,6 +113,12 @@ def reconstruction_losses(codec: Codec, layouts: np.ndarray, out: Tensor) -> dic
     terms = {"rgb": F.l1_loss(decoded.rgb, codec.rgb(layouts))}
     if decoded.logits is not None:
         ids = torch.from_numpy(layouts).to(out.device, torch.int64)
+        if int(layouts.max()) >= decoded.logits.shape[1]:
+            raise UserError(
+                f"autoencoder: its segmentation head has {decoded.logits.shape[1]} classes, but "
+                f"the layouts hold class {int(layouts.max())}; leave start_from out, or start from "
+                "an autoencoder for this dataset's classes"
+            )
         terms["segmentation"] = F.cross_entropy(decoded.logits, ids)
     return terms
 

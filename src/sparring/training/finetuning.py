@@ -86,10 +86,12 @@ def write_optimizer(path: Path, tensors: Weights) -> None:
 def read_optimizer(path: Path, model: torch.nn.Module) -> Weights:
     """Moments for every parameter of `model`; UserError where the previous iteration kept none."""
     tensors = read_tensors(path)
-    missing = [n for n, _ in model.named_parameters() if f"{n}.exp_avg" not in tensors]
-    if missing:
-        raise UserError(
-            f"{path}: holds no optimiser state for {missing[0]}; the previous iteration must have "
-            "run with diffusion.carry_optimizer: true and the same denoiser"
-        )
+    for name, p in model.named_parameters():
+        found = [tensors.get(f"{name}.{moment}") for moment in _MOMENTS]
+        shapes = [None if tensor is None else tensor.shape for tensor in found]
+        if shapes != [p.shape, p.shape, torch.Size([])]:
+            raise UserError(
+                f"{path}: holds no optimiser state for {name} {list(p.shape)}; the previous "
+                "iteration must have run with diffusion.carry_optimizer: true and the same denoiser"
+            )
     return tensors

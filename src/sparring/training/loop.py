@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..artefacts.histories import Row
 from ..errors import UserError
+from ..progress import progress
 from .interrupts import InterruptedRun, Interrupts
 from .state import ResumeState
 
@@ -100,11 +101,12 @@ class Loop:
 
     def _run_epoch(self, interrupts: Interrupts) -> None:
         p = self.progress
-        while p.step < self.stage.steps_per_epoch:
-            terms = self.stage.step(p.epoch, p.step)
+        remaining = range(p.step, self.stage.steps_per_epoch)
+        for step in progress(remaining, f"epoch {p.epoch + 1}", len(remaining), "step"):
+            terms = self.stage.step(p.epoch, step)
             self._names = list(terms)
             p.losses.append(torch.stack([terms[name].float() for name in self._names]))
-            p.step += 1
+            p.step = step + 1
             if interrupts.received:
                 self._save()
                 raise InterruptedRun(f"{interrupts.received} came: state saved, run again to go on")

@@ -1,7 +1,7 @@
 """What an interrupted stage resumes from. Lies outside the outputs and is deleted on success."""
 
 import logging
-import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,17 @@ class ResumeState:
         if not self.path.is_file():
             return None
         try:
+            _require_intact(self.path)
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-            logger.warning("%s is damaged (%s): starting over", self.path, error)
+            digest, state = saved["digest"], saved["state"]
+        except Exception as error:  # what a damaged file raises depends on where the damage is
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            logger.warning("%s is damaged (%s): starting over", self.path, reason)
             return None
-        if saved["digest"] != self._digest:
+        if digest != self._digest:
             logger.info("%s belongs to other settings or inputs: starting over", self.path)
             return None
-        return saved["state"]
+        return state
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the saved state."""
@@ -41,3 +44,11 @@ class ResumeState:
     def clear(self) -> None:
         """Forget: the outputs are written."""
         self.path.unlink(missing_ok=True)
+
+
+def _require_intact(path: Path) -> None:
+    """Compare every record with its checksum, which torch writes but does not read."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"wrong checksum of {damaged}")

@@ -1,0 +1,47 @@
+# make demo    set up, run three rounds on generated layouts, print the table
+# make graph   draw the round graph of the configured experiments
+# make test    set up, run the tests
+# make lint    formatting, style, types, and generated files in step
+# make docs    write config/schema.json and the keys in config/README.md anew
+# make bench   measure; tables go to bench/results
+# make clean   remove what runs made; the virtual environment stays
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo graph test lint docs bench clean
+
+demo: $(INSTALLED)
+	$(BIN)/snakemake --profile profiles/local --quiet rules
+	$(BIN)/python workflow/scripts/draw_rounds.py
+	$(BIN)/python workflow/scripts/show_results.py
+
+graph: $(INSTALLED)
+	$(BIN)/python workflow/scripts/draw_rounds.py
+
+test: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile rules
+	$(BIN)/mypy
+
+docs: $(INSTALLED)
+	$(BIN)/python workflow/scripts/document_settings.py
+
+bench: $(INSTALLED)
+	$(BIN)/python bench/streaming.py
+	$(BIN)/python bench/dry_run.py
+
+clean:
+	rm -rf results state logs .snakemake
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, found " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(INSTALLED)

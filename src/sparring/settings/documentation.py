@@ -1,0 +1,106 @@
+"""config/schema.json and the table of keys in config/README.md, generated from the models."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from .autoencoder import AutoencoderLosses, AutoencoderSettings
+from .config import Config
+from .dataset import ManifestDataset, ProceduralDataset, SplitFractions
+from .experiment import AdversarialExperiment, Override, PretrainExperiment
+from .parts import (
+    AdversarialLoss,
+    DenoiserSettings,
+    DiscriminatorOverride,
+    DiscriminatorSettings,
+    EvaluationSettings,
+    FinetuneOverride,
+    FinetuneSettings,
+    NoiseScheduleSettings,
+    PretrainSettings,
+    SampleGrid,
+    SamplingSettings,
+)
+
+BEGIN, END = "<!-- keys: begin (generated) -->", "<!-- keys: end -->"
+
+_SECTIONS: list[tuple[str, type[BaseModel]]] = [
+    ("config.yaml", Config),
+    ("datasets.NAME, `kind: procedural`", ProceduralDataset),
+    ("datasets.NAME, `kind: manifest`", ManifestDataset),
+    ("datasets.NAME.split", SplitFractions),
+    ("autoencoders.NAME", AutoencoderSettings),
+    ("autoencoders.NAME.losses", AutoencoderLosses),
+    ("Experiments, `kind: pretrain`", PretrainExperiment),
+    ("denoiser", DenoiserSettings),
+    ("noise_schedule", NoiseScheduleSettings),
+    ("diffusion (pretrain)", PretrainSettings),
+    ("diffusion.sample_grid", SampleGrid),
+    ("Experiments, `kind: adversarial`", AdversarialExperiment),
+    ("sampling", SamplingSettings),
+    ("discriminator", DiscriminatorSettings),
+    ("diffusion (adversarial)", FinetuneSettings),
+    ("adversarial", AdversarialLoss),
+    ("evaluation", EvaluationSettings),
+    ("overrides[]", Override),
+    ("overrides[].discriminator", DiscriminatorOverride),
+    ("overrides[].diffusion", FinetuneOverride),
+]
+
+
+def schema_text() -> str:
+    """JSON schema of config.yaml and of experiment files, for editors."""
+    schema = TypeAdapter(Config | PretrainExperiment | AdversarialExperiment).json_schema()
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Sparring settings"}
+    return json.dumps(head | schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def keys_text() -> str:
+    """Every key with type, default and meaning, as Markdown."""
+    return "\n\n".join(_section(title, model) for title, model in _SECTIONS)
+
+
+def with_keys(readme: str) -> str:
+    """A README with the part between the two markers replaced by the present keys."""
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n\n{keys_text()}\n\n{END}{after}"
+
+
+def _section(title: str, model: type[BaseModel]) -> str:
+    properties = model.model_json_schema()["properties"]
+    lines = [f"### {title}", "", "| key | type | default | meaning |", "|---|---|---|---|"]
+    for name, field in model.model_fields.items():
+        meaning = " ".join((field.description or "").split())
+        cells = (f"`{name}`", _type(properties[name]), _default(field), meaning)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if isinstance(field.default, BaseModel):
+        return "see below"
+    if field.default is None:
+        return "none"
+    return f"`{json.dumps(field.default)}`"
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_type(part) for part in schema["anyOf"] if part.get("type") != "null")
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "$ref" in schema or "oneOf" in schema or schema.get("type") == "object":
+        return "keys"
+    names = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false"}
+    name = names.get(schema.get("type", ""), "list")
+    bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    limits = [f"{sign} {schema[key]:g}" for key, sign in bounds.items() if key in schema]
+    return " ".join([name, ", ".join(limits)]).strip()

@@ -1,0 +1,208 @@
+"""What each job is told: only what it depends on, frozen when the run begins."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sparring.rounds import disk_needed, freeze_job, job_files, stage_settings
+from sparring.settings import stages
+from sparring.stages.job import job_parser, run_job
+
+ITERATION_RULES = ("encode_real", "sample_fake", "train_discriminator", "finetune_diffusion")
+
+
+def all_settings(rounds) -> dict[tuple[str, ...], str]:
+    """The JSON of every job that the experiments have."""
+    jobs = {}
+
+    def add(rule, **wildcards):
+        key = (rule, *wildcards.values())
+        jobs[key] = stage_settings(rounds, rule, wildcards).to_json()
+
+    for name in rounds.config.datasets:
+        add("pack_layouts", dataset=name)
+    for name in rounds.config.autoencoders:
+        add("train_autoencoder", autoencoder=name)
+    add("encode_layouts", dataset="tiny", autoencoder="kl")
+    add("pretrain_diffusion", experiment="base")
+    for n in range(rounds.adversarial("exp").iterations):
+        for rule in ITERATION_RULES[:3]:
+            add(rule, experiment="exp", iteration=str(n))
+        for arm in rounds.arms("exp"):
+            add("finetune_diffusion", experiment="exp", arm=arm, iteration=str(n))
+    for model in rounds.models("exp"):
+        add("sample_evaluation", experiment="exp", model=model)
+        add("evaluate", experiment="exp", model=model)
+    for rule in ("compare_samples", "select_best", "summarise"):
+        add(rule, experiment="exp")
+    return jobs
+
+
+def changed(project, **keys) -> set[tuple[str, ...]]:
+    """Jobs of experiment `exp` whose settings change with some keys; no job comes or goes."""
+    project.adversarial()
+    before = all_settings(project.load())
+    project.adversarial(**keys)
+    after = all_settings(project.load())
+    assert before.keys() == after.keys()
+    return {job for job in before if before[job] != after[job]}
+
+
+def test_an_override_of_one_iteration_s_discriminator_changes_that_job_alone(project):
+    overrides = [{"iteration": 1, "discriminator": {"epochs": 20}}]
+    assert changed(project, overrides=overrides) == {("train_discriminator", "exp", "1")}
+
+
+def test_an_override_of_one_iteration_s_fine_tuning_changes_both_arms_of_it(project):
+    """The control gets the same number of updates."""
+    overrides = [{"iteration": 2, "diffusion": {"epochs": 20}}]
+    assert changed(project, overrides=overrides) == {
+        ("finetune_diffusion", "exp", "adversarial", "2"),
+        ("finetune_diffusion", "exp", "control", "2"),
+    }
+
+
+def test_an_override_equal_to_what_holds_anyway_changes_nothing(project):
+    assert changed(project, overrides=[{"iteration": 1, "discriminator": {"epochs": 50}}]) == set()
+
+
+def test_a_new_seed_changes_every_draw_of_its_experiment_and_nothing_else(project):
+    rules = {job[0] for job in changed(project, seed=7)}
+    assert rules == set(ITERATION_RULES)  # judging keeps its own seed: the same noise for all
+    assert len(changed(project, seed=7)) == 3 * 3 + 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("keys", "rules"),
+    [
+        ({"num_samples": 30}, {"encode_real", "sample_fake"}),
+        ({"allow_fewer_reals": True}, {"encode_real"}),
+        ({"sampling": {"num_steps": 9}}, {"sample_fake", "sample_evaluation"}),
+        ({"discriminator": {"base_channels": 8}}, {"train_discriminator"}),
+        ({"discriminator": {"warm_start": True}}, set()),  # which file enters is an input
+        ({"discriminator": {"reals": "as_training"}}, {"encode_real"}),
+        ({"diffusion": {"epochs": 3}}, {"finetune_diffusion"}),
+        ({"evaluation": {"num_samples": 64}}, {"sample_evaluation"}),
+        ({"evaluation": {"bootstrap": 50}}, {"evaluate"}),
+        ({"evaluation": {"grid": 5}}, {"compare_samples"}),
+        ({"evaluation": {"seed": 5}}, {"sample_evaluation", "evaluate"}),
+        ({"device": "cuda"}, set()),
+    ],
+)
+def test_a_key_changes_only_the_stages_that_depend_on_it(project, keys, rules):
+    assert {job[0] for job in changed(project, **keys)} == rules
+
+
+def test_a_weight_of_the_adversarial_term_leaves_the_control_arm_alone(project):
+    jobs = changed(project, adversarial={"weight": 0.3})
+    assert jobs == {("finetune_diffusion", "exp", "adversarial", str(n)) for n in range(3)}
+
+
+def test_the_control_arm_is_told_nothing_adversarial(project):
+    project.adversarial(adversarial={"weight": 0.3})
+    jobs = all_settings(project.load())
+    for n in range(3):
+        control = json.loads(jobs["finetune_diffusion", "exp", "control", str(n)])
+        adversarial = json.loads(jobs["finetune_diffusion", "exp", "adversarial", str(n)])
+        assert "adversarial" not in control
+        assert adversarial.pop("adversarial") == {"weight": 0.3}
+        assert control == adversarial  # the same updates otherwise
+
+
+def test_more_iterations_leave_the_earlier_ones_as_they_were(project):
+    project.adversarial(iterations=3)
+    before = all_settings(project.load())
+    project.adversarial(iterations=5)
+    after = all_settings(project.load())
+    assert {job: after[job] for job in before} == before
+    assert {job[-1] for job in after.keys() - before.keys()} == {
+        *("3", "4"),
+        *(f"{arm}/iteration_{n}" for arm in ("adversarial", "control") for n in (3, 4)),
+    }
+
+
+def test_every_job_has_files_of_its_own(project):
+    project.adversarial()
+    rounds = project.load()
+    models = [{"experiment": "exp", "model": model} for model in rounds.models("exp")]
+    arms = [
+        {"experiment": "exp", "arm": arm, "iteration": str(n)}
+        for arm in ("adversarial", "control")
+        for n in range(3)
+    ]
+    jobs = [("evaluate", w) for w in models] + [("sample_evaluation", w) for w in models]
+    jobs += [("finetune_diffusion", w) for w in arms]
+    jobs += [("train_discriminator", {"experiment": "exp", "iteration": str(n)}) for n in range(3)]
+    files = [job_files(rounds, *job) for job in jobs]
+    for kind in ("job", "record", "log"):
+        assert len({getattr(f, kind) for f in files}) == len(jobs)
+
+
+def test_a_job_reads_what_was_frozen_even_if_the_configuration_changes_meanwhile(
+    project, monkeypatch
+):
+    """A cluster job starts hours after it was planned."""
+    project.adversarial()
+    rounds = project.load()
+    wildcards = {"experiment": "exp", "iteration": "1"}
+    planned = stage_settings(rounds, "train_discriminator", wildcards)
+    freeze_job(rounds, "train_discriminator", wildcards, planned.to_json())
+    project.adversarial(discriminator={"epochs": 1})
+
+    seen = []
+    files = job_files(rounds, "train_discriminator", wildcards)
+    monkeypatch.setattr("sys.argv", ["stage", "--job", files.job, "--threads", "2"])
+    monkeypatch.setattr("logging.root.handlers", [])  # the stage sets its own
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    run_job(stages.TrainDiscriminator, job_parser(None), lambda job, args: seen.append(job))
+
+    (job,) = seen
+    assert job.settings == planned
+    assert (job.threads, job.content["device"]) == (2, "cpu")
+    record = json.loads(Path(files.record).read_text())
+    assert record["settings"] == json.loads(planned.to_json())
+    assert record["versions"].keys() == {"sparring", "torch", "diffusers"}
+
+
+def test_the_frozen_file_is_where_the_state_lies_not_the_results(project):
+    """Results are declared and removed by the workflow; what a job resumes from is not."""
+    files = job_files(project.load("base"), "pretrain_diffusion", {"experiment": "base"})
+    assert files.job == f"{project.folder}/state/base/pretrain_diffusion/job.json"
+    assert files.record.startswith(f"{project.folder}/results/base/")
+    assert files.log == f"{project.folder}/logs/base/pretrain_diffusion.log"
+
+
+def test_the_disk_line_says_jobs_sizes_and_where(project):
+    project.adversarial(num_samples=50)
+    rounds = project.load()
+    fakes = ("sample_fake", {"experiment": "exp", "iteration": "0"})
+    text = disk_needed(rounds, [fakes])
+    # 50 latents [4, 8, 8] in half precision are 25.6 kB
+    assert text.startswith(f"1 jobs will write about 26 kB to {project.folder}/results, where ")
+    assert text.endswith(" are free")
+    assert "about 51 kB" in disk_needed(rounds, [fakes, fakes])
+
+
+def test_the_disk_line_counts_every_rule_it_may_be_asked_for(project):
+    project.adversarial()
+    rounds = project.load()
+    jobs = [
+        ("pack_layouts", {"dataset": "tiny"}),
+        ("train_autoencoder", {"autoencoder": "kl"}),
+        ("encode_layouts", {"dataset": "tiny", "autoencoder": "kl"}),
+        ("pretrain_diffusion", {"experiment": "base"}),
+        ("finetune_diffusion", {"experiment": "exp", "arm": "control", "iteration": "0"}),
+        ("sample_evaluation", {"experiment": "exp", "model": "start"}),
+        ("summarise", {"experiment": "exp"}),
+    ]
+    assert disk_needed(rounds, jobs).startswith("7 jobs will write about ")
+
+
+def test_a_disk_that_will_run_full_is_warned_of(project, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 10})())
+    jobs = [("pack_layouts", {"dataset": "tiny"})]
+    text = disk_needed(project.load("base"), jobs)
+    assert text.startswith("warning: 1 jobs will write about ")
+    assert "10 B are free: the disk may run full" in text

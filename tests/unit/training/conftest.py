@@ -1,0 +1,230 @@
+"""Tiny denoisers, discriminators and autoencoders, each made anew from the same seeds."""
+
+import os
+import signal
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import UNet2DModel
+
+from sparring.artefacts.layouts import LayoutRow, Layouts, writing_layouts
+from sparring.compute import Compute
+from sparring.models.autoencoder import Codec, build_autoencoder
+from sparring.models.denoiser import build_scheduler
+from sparring.models.discriminator import LatentDiscriminator
+from sparring.randomness import seeded_initialisation
+from sparring.settings.autoencoder import AutoencoderSettings
+from sparring.settings.parts import (
+    AdversarialLoss,
+    DiscriminatorSettings,
+    FinetuneSettings,
+    NoiseScheduleSettings,
+    PretrainSettings,
+)
+from sparring.training.autoencoder import AutoencoderTraining
+from sparring.training.denoiser import DenoiserTraining, Latents
+from sparring.training.discriminator import DiscriminatorTraining, split_rows
+from sparring.training.finetuning import Finetuning
+from sparring.training.interrupts import InterruptedRun
+from sparring.training.loop import Loop
+from sparring.training.state import ResumeState
+
+CPU = Compute(torch.device("cpu"), bf16=False)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _few_validation_draws(monkeypatch):
+    """Hundreds of draws make validation precise; here they would only take time."""
+    monkeypatch.setattr("sparring.training.denoiser._MIN_VALIDATION_DRAWS", 24)
+
+
+def latents(count, seed):
+    return torch.randn(count, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def unet():
+    with seeded_initialisation(0, "denoiser"):
+        return UNet2DModel(
+            sample_size=8,
+            in_channels=4,
+            out_channels=4,
+            layers_per_block=1,
+            block_out_channels=(8, 8),
+            down_block_types=("DownBlock2D",) * 2,
+            up_block_types=("UpBlock2D",) * 2,
+            norm_num_groups=4,
+            attention_head_dim=4,
+        )
+
+
+def discriminator():
+    with seeded_initialisation(0, "discriminator"):
+        return LatentDiscriminator(4, 8, 2)
+
+
+def schedule(**keys):
+    return build_scheduler(NoiseScheduleSettings(**keys))
+
+
+def pretraining(kind=DenoiserTraining, picture=None, train=10, key=("pretrain",), **keys):
+    """10 latents in batches of 4: three steps per epoch, the last one smaller."""
+    small = {"epochs": 2, "batch_size": 4, "eval_interval": 1, "sample_interval": 0}
+    small["learning_rate"] = 1e-3
+    return kind(
+        unet(), schedule(), Latents(latents(train, 1), latents(6, 2)),
+        PretrainSettings(**small | keys), CPU, 0, key, picture,
+    )  # fmt: skip
+
+
+def finetuning(kind=Finetuning, adversarial=None, critic=None, moments=None, noise_schedule=None,
+               control=False, key=("finetune", 0), **keys):  # fmt: skip
+    """The adversarial arm, or with `control` the one without a discriminator."""
+    small = {"epochs": 2, "batch_size": 4, "eval_interval": 1, "sample_interval": 0}
+    small["learning_rate"] = 1e-3
+    return kind(
+        unet(), noise_schedule or schedule(), Latents(latents(10, 1), latents(6, 2)),
+        FinetuneSettings(**small | keys), CPU, 0, key,
+        adversarial=None if control else adversarial or AdversarialLoss(),
+        discriminator=None if control else critic or discriminator(),
+        optimizer_state=moments or {},
+    )  # fmt: skip
+
+
+def discriminating(reals=None, fakes=None, **keys):
+    small = {"epochs": 3, "batch_size": 8, "val_fraction": 0.25, "plateau_patience": 0}
+    settings = DiscriminatorSettings(**small | keys)
+    reals = latents(24, 3) if reals is None else reals
+    fakes = latents(20, 4) + 0.2 if fakes is None else fakes
+    halves = [
+        split_rows(np.arange(len(rows)), settings.val_fraction, 0, label)
+        for rows, label in ((reals, "real"), (fakes, "fake"))
+    ]
+    return DiscriminatorTraining(
+        discriminator(), reals, fakes, *halves, settings, CPU, 0, ("train_discriminator", 0)
+    )
+
+
+@pytest.fixture(scope="session")
+def layouts(tmp_path_factory):
+    """20 layouts of 16 x 16 in four classes: 10 train, 5 validate, 5 test."""
+    path = tmp_path_factory.mktemp("dataset") / "layouts.h5"
+    classes = [{"id": n, "name": str(n), "rgb": [60 * n, 0, 255]} for n in range(4)]
+    ids = np.random.default_rng(0).integers(4, size=(20, 4, 4), dtype=np.uint8)
+    with writing_layouts(path, classes) as writer:
+        for n, layout in enumerate(np.kron(ids, np.ones((1, 4, 4), np.uint8))):
+            split = "train" if n < 10 else ("val" if n < 15 else "test")
+            writer.append(layout, LayoutRow(str(n), str(n), str(n), split, False))
+    return Layouts(path)
+
+
+@pytest.fixture
+def autoencoding(layouts):
+    """Makes an AutoencoderTraining."""
+
+    def make(**keys):
+        small = {"block_out_channels": (8, 8), "norm_num_groups": 4, "latent_channels": 2,
+                 "epochs": 2, "batch_size": 4, "eval_interval": 1, "input": "classes"}  # fmt: skip
+        settings = AutoencoderSettings(dataset="plans", **small | keys)
+        with seeded_initialisation(0, "autoencoder"):
+            model = build_autoencoder(settings, layouts.num_classes, layouts.side)
+        return AutoencoderTraining(Codec(model, layouts.palette, CPU), layouts, settings)
+
+    return make
+
+
+def run(stage, directory, digest="d", checkpoint_minutes=1e9):
+    """Train to the end, or until somebody stops it."""
+    return Loop(stage, ResumeState(directory, digest), checkpoint_minutes).run()
+
+
+def stopping_at(stage, steps, stop):
+    """Calls `stop` within the numbered steps, counted over this attempt."""
+    plain, count = stage.step, iter(range(10**6))
+
+    def step(epoch, number):
+        terms = plain(epoch, number)
+        if next(count) in steps:
+            stop()
+        return terms
+
+    stage.step = step
+    return stage
+
+
+def terminate():
+    """What a cluster does ahead of the wall time."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run_interrupted(make, directory, survives, stop=terminate, **keys):
+    """Attempts until one ends; attempt n is stopped in its step number survives[n].
+
+    Every attempt starts from freshly made objects, as a new process would.
+    """
+    for steps in [*survives, None]:
+        stage = make()
+        if steps is not None:
+            stopping_at(stage, {steps}, stop)
+        try:
+            return stage, run(stage, directory, **keys)
+        except (InterruptedRun, PowerCut):
+            continue
+    raise AssertionError("the last attempt was stopped too")
+
+
+class PowerCut(Exception):  # noqa: N818 - what happens, not what went wrong
+    """Ends an attempt without any chance to save."""
+
+
+def cut_power():
+    raise PowerCut
+
+
+def flat(tree, path=""):
+    """Tensors and plain values of nested state by path."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from flat(value, f"{path}/{key}")
+    elif isinstance(tree, list | tuple):
+        yield from flat(dict(enumerate(tree)), path)
+    else:
+        yield path, tree
+
+
+def same(a, b):
+    """Bitwise equality of nested state."""
+    a, b = dict(flat(a)), dict(flat(b))
+    return a.keys() == b.keys() and all(
+        torch.equal(a[k], b[k]) if isinstance(a[k], torch.Tensor) else a[k] == b[k] for k in a
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """Everything above that makes or runs a tiny training."""
+    return SimpleNamespace(
+        CPU=CPU,
+        latents=latents,
+        unet=unet,
+        discriminator=discriminator,
+        schedule=schedule,
+        pretraining=pretraining,
+        finetuning=finetuning,
+        discriminating=discriminating,
+        run=run,
+        stopping_at=stopping_at,
+        terminate=terminate,
+        cut_power=cut_power,
+        run_interrupted=run_interrupted,
+        same=same,
+    )
