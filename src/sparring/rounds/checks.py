@@ -37,10 +37,10 @@ class LatentShape:
 
 def check_rounds(rounds: Rounds) -> None:
     """Raise UserError for the first thing that cannot work; collect warnings in `rounds`."""
-    for name in rounds.experiments:
-        dataset, autoencoder = rounds.data_of(name)
-        _require_known(rounds, name, "dataset", dataset, rounds.config.datasets)
-        _require_known(rounds, name, "autoencoder", autoencoder, rounds.config.autoencoders)
+    for name, experiment in rounds.experiments.items():
+        _require_known(rounds, name, "dataset", experiment.dataset, rounds.config.datasets)
+        known = rounds.config.autoencoders
+        _require_known(rounds, name, "autoencoder", experiment.autoencoder, known)
     for name, settings in rounds.config.autoencoders.items():
         where = f"config.yaml: autoencoders.{name}"
         if settings.dataset not in rounds.config.datasets:
@@ -98,8 +98,10 @@ def _manifest_facts(settings_json: str) -> DatasetFacts:
     return DatasetFacts(side, count_originals(entries), rows["train"], rows["test"])
 
 
-def _require_known(rounds: Rounds, name: str, key: str, value: str, known: dict[str, Any]) -> None:
-    if value not in known:
+def _require_known(
+    rounds: Rounds, name: str, key: str, value: str | None, known: dict[str, Any]
+) -> None:
+    if value is not None and value not in known:
         raise UserError(
             f"{rounds.file(name)}: {key} is {value!r}, but config.yaml has only "
             f"{', '.join(sorted(known))}"

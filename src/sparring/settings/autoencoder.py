@@ -16,8 +16,8 @@ class AutoencoderLosses(Settings):
     segmentation: float = Field(1.0, ge=0)
     """Cross-entropy of the segmentation head, where there is one."""
     kl: float = Field(3e-3, ge=0)
-    """KL divergence of the posterior to the standard normal, mean over latent elements. Enough of it
-    lets the decoder forgive small errors of a sampled latent."""
+    """KL divergence of the posterior to the standard normal, mean over latent elements. Some of it
+    makes the decoder forgive small errors of a sampled latent."""
 
 
 class AutoencoderSettings(Settings):
