@@ -15,11 +15,11 @@ INSTALLED := $(VENV)/.installed
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --profile profiles/local --quiet rules
-	$(BIN)/python workflow/scripts/draw_rounds.py
+	$(BIN)/python workflow/scripts/draw_rounds.py -- --profile profiles/local
 	$(BIN)/python workflow/scripts/show_results.py
 
 graph: $(INSTALLED)
-	$(BIN)/python workflow/scripts/draw_rounds.py
+	$(BIN)/python workflow/scripts/draw_rounds.py -- --profile profiles/local
 
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup

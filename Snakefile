@@ -1,7 +1,7 @@
 # Sparring: rounds of a latent diffusion model against a discriminator.
 #
-#   snakemake -n                          what would run, and why
-#   snakemake --profile profiles/local    run it on this machine
+#   snakemake --profile profiles/local -n  what would run, and why
+#   snakemake --profile profiles/local     run it on this machine
 #
 # config/config.yaml names the experiments; each is one file under config/experiments.
 

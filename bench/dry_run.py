@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from sparring.artefacts.atomic import write_text
+
 ROOT = Path(__file__).parents[1]
 SIZES = [(3, 1), (30, 1), (30, 10)]  # iterations, experiments
 
@@ -68,6 +70,4 @@ if __name__ == "__main__":
         jobs, best = plan(*size)
         lines.append(f"| {size[0]} | {size[1]} | {jobs} | {best:.1f} |")
         print(lines[-1], flush=True)
-    (ROOT / "bench" / "results" / "dry_run.md").write_text(
-        "\n".join(lines) + "\n", encoding="utf-8"
-    )
+    write_text(ROOT / "bench" / "results" / "dry_run.md", "\n".join(lines) + "\n")

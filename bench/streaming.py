@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from sparring.artefacts.atomic import write_text
+
 CHANNELS, SIDE, FACTOR = 16, 32, 4
 
 
@@ -130,4 +132,4 @@ if __name__ == "__main__":
         print(json.dumps({"added_mb": added, "seconds": time.monotonic() - start}))
     else:
         results = Path(__file__).parent / "results" / "streaming.md"
-        results.write_text(table([args.count // 10, args.count]), encoding="utf-8")
+        write_text(results, table([args.count // 10, args.count]))

@@ -73,7 +73,7 @@ rule sample_fake:
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --denoiser {params.denoiser} --autoencoder {params.autoencoder} --output {output}"
+        " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q} --output {output}"
 
 
 rule train_discriminator:
@@ -94,7 +94,7 @@ rule train_discriminator:
         job=job_of("train_discriminator"),
         program=program("train_discriminator"),
         start_from=lambda wildcards, input: (
-            f"--start-from {folder(input.start_from)}" if input.start_from else ""
+            f"--start-from {shlex.quote(folder(input.start_from))}" if input.start_from else ""
         ),
         place=ADVERSARIAL,
     shell:
@@ -128,7 +128,9 @@ rule finetune_diffusion:
         denoiser=lambda wildcards, input: folder(input.denoiser),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
         discriminator=lambda wildcards, input: (
-            f"--discriminator {folder(input.discriminator)}" if input.discriminator else ""
+            f"--discriminator {shlex.quote(folder(input.discriminator))}"
+            if input.discriminator
+            else ""
         ),
         optimizer=lambda wildcards, input: (
             f"--optimizer {input.optimizer}" if input.optimizer else ""
@@ -137,7 +139,7 @@ rule finetune_diffusion:
     shell:
         "{params.program} --job {params.job} --threads {threads}"
         " --train-latents {input.train} --val-latents {input.val}"
-        " --autoencoder {params.autoencoder} --denoiser {params.denoiser}"
+        " --autoencoder {params.autoencoder:q} --denoiser {params.denoiser:q}"
         " {params.discriminator} {params.optimizer}"
         " --output {params.place}/denoiser --latest {params.place}/denoiser_latest"
         " --history {output.history} --samples {params.place}/samples"

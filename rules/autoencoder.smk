@@ -7,9 +7,16 @@ def autoencoder_layouts(wildcards):
     return f"{RESULTS}/datasets/{dataset}/layouts.h5"
 
 
+def given_autoencoder(wildcards):
+    """The directory that an autoencoder goes on from, where one is named."""
+    directory = ROUNDS.config.autoencoders[wildcards.autoencoder].start_from
+    return model_files(directory) if directory else []
+
+
 rule train_autoencoder:
     input:
-        autoencoder_layouts,
+        layouts=autoencoder_layouts,
+        start_from=given_autoencoder,
     output:
         model_files(RESULTS + "/autoencoders/{autoencoder}"),
         RESULTS + "/autoencoders/{autoencoder}/classes.json",
@@ -28,4 +35,4 @@ rule train_autoencoder:
         place=RESULTS + "/autoencoders/{autoencoder}",
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --layouts {input} --output {params.place}"
+        " --layouts {input.layouts} --output {params.place}"

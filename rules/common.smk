@@ -1,11 +1,13 @@
 # What the rules share: the experiments, where things lie, what each job is told.
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from sparring.artefacts.model_files import DENOISER_FILES, MODEL_FILES
 from sparring.errors import UserError
 from sparring.rounds import check_rounds, disk_needed, freeze_job, job_files, load_rounds
 from sparring.rounds import stage_settings
@@ -14,7 +16,8 @@ from sparring.rounds import stage_settings
 sys.setrecursionlimit(100_000)
 
 try:
-    ROUNDS = load_rounds(config)
+    files = workflow.overwrite_configfiles or workflow.configfiles or ["configuration"]
+    ROUNDS = load_rounds(config, source=str(files[0]))
     check_rounds(ROUNDS)
 except UserError as error:
     raise WorkflowError(str(error))
@@ -42,14 +45,17 @@ def settings_of(rule):
 
 
 def job_of(rule):
-    """The file that a job reads its settings from; written when the run begins."""
-    return lambda wildcards: job_files(ROUNDS, rule, dict(wildcards.items())).job
+    """The file that a job reads its settings from; written when the run begins.
+
+    It takes `input`, so that Snakemake does not record it: another `state` folder is no change.
+    """
+    return lambda wildcards, input: job_files(ROUNDS, rule, dict(wildcards.items())).job
 
 
 def program(rule):
     """The command of a job. It takes `input`, so that Snakemake does not record it as a parameter:
     another place of Python or of this repository is no reason to run again."""
-    return lambda wildcards, input: f"{PYTHON} {SCRIPTS}/{rule}.py"
+    return lambda wildcards, input: shlex.join([PYTHON, str(SCRIPTS / f"{rule}.py")])
 
 
 def gpus(wildcards):
@@ -61,14 +67,12 @@ def gpus(wildcards):
 
 def model_files(directory):
     """The files of a model directory in diffusers' form."""
-    return [
-        f"{directory}/{name}" for name in ("config.json", "diffusion_pytorch_model.safetensors")
-    ]
+    return [f"{directory}/{name}" for name in MODEL_FILES]
 
 
 def denoiser_files(directory):
     """A denoiser also has its noise schedule beside it."""
-    return [*model_files(directory), f"{directory}/scheduler_config.json"]
+    return [f"{directory}/{name}" for name in DENOISER_FILES]
 
 
 def layouts_of(wildcards):

@@ -50,5 +50,5 @@ rule encode_layouts:
     shell:
         "{params.program} --job {params.job} --threads {threads}"
         " --layouts {input.layouts}"
-        " --autoencoder {params.autoencoder}"
+        " --autoencoder {params.autoencoder:q}"
         " --train {output.train} --val {output.val} --test {output.test}"

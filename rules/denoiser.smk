@@ -24,6 +24,6 @@ rule pretrain_diffusion:
     shell:
         "{params.program} --job {params.job} --threads {threads}"
         " --train-latents {input.train} --val-latents {input.val}"
-        " --autoencoder {params.autoencoder}"
+        " --autoencoder {params.autoencoder:q}"
         " --output {params.place}/denoiser --latest {params.place}/denoiser_latest"
         " --history {output.history} --samples {params.place}/samples"

@@ -52,7 +52,7 @@ rule sample_evaluation:
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --denoiser {params.denoiser} --autoencoder {params.autoencoder} --output {output}"
+        " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q} --output {output}"
 
 
 rule evaluate:
@@ -116,7 +116,7 @@ rule select_best:
     shell:
         "{params.program} --job {params.job} --threads {threads}"
         " --models {params.models} --evaluations {input.evaluations}"
-        " --denoisers {params.denoisers} --output {params.place} --verdict {output.verdict}"
+        " --denoisers {params.denoisers:q} --output {params.place} --verdict {output.verdict}"
 
 
 rule compare_samples:
@@ -139,5 +139,5 @@ rule compare_samples:
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --layouts {input.layouts} --autoencoder {params.autoencoder}"
+        " --layouts {input.layouts} --autoencoder {params.autoencoder:q}"
         " --models {params.models} --samples {input.samples} --output {output}"

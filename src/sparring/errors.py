@@ -7,3 +7,7 @@ class UserError(Exception):
     The message is one line that says what is wrong and where, what was found, what was expected
     and the way out. Programs print it without a traceback and exit with status 2.
     """
+
+    def __init__(self, message: str) -> None:
+        # Causes that libraries report may span lines.
+        super().__init__(" ".join(message.split()))

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from workspace import job
 
+from sparring.settings.autoencoder import AutoencoderLosses
+
 DATA = {
     job("pack_layouts", dataset="tiny"),
     job("train_autoencoder", autoencoder="tiny"),
@@ -106,7 +108,7 @@ class TestNothingPlanned:
         micro["diffusion"]["ema_decay"] = 0.999
         micro["discriminator"]["plateau_patience"] = 5
         base["noise_schedule"] = {"schedule": "linear", "beta_end": 0.02}
-        finished.config["autoencoders"]["tiny"]["losses"] = {"kl": 1e-6}
+        finished.config["autoencoders"]["tiny"]["losses"] = {"kl": AutoencoderLosses().kl}
         finished.config["datasets"]["tiny"]["seed"] = 42
         assert finished.plan() == set()
 

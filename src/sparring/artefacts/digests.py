@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from ..errors import UserError
+from .model_files import MODEL_FILES
 
 _LENGTH = 16  # hex digits kept: 64 bits tell apart any number of files a user will have
 
@@ -24,5 +25,4 @@ def file_digest(path: Path) -> str:
 
 def model_digest(directory: Path) -> str:
     """Digest of a model directory: its config and weights."""
-    files = ("config.json", "diffusion_pytorch_model.safetensors")
-    return text_digest("".join(file_digest(directory / name) for name in files))
+    return text_digest("".join(file_digest(directory / name) for name in MODEL_FILES))

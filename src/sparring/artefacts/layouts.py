@@ -104,6 +104,11 @@ class Layouts:
             raise UserError(f"{self.path}: split {split!r} has no rows; add some to the manifest")
         return rows
 
+    def originals(self, split: str) -> np.ndarray:
+        """Row numbers of a split without augmented copies."""
+        rows = self.rows(split)
+        return rows[~self.is_augmented[rows]]
+
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Class ids `[B,H,W]` or RGB `[B,H,W,3]`, uint8."""
         if self._in_memory is not None:

@@ -11,9 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from ..errors import UserError
 from .atomic import replacing, write_text
+from .model_files import CONFIG, SCHEDULER, WEIGHTS
 
-WEIGHTS = "diffusion_pytorch_model.safetensors"
-CONFIG = "config.json"
 Model = TypeVar("Model", bound=torch.nn.Module)
 
 
@@ -35,7 +34,7 @@ def save_model(
     with replacing(directory / WEIGHTS) as aside:
         save_file(tensors, aside, metadata={"format": "pt"})
     if scheduler is not None:
-        write_text(directory / "scheduler_config.json", _config_text(scheduler))
+        write_text(directory / SCHEDULER, _config_text(scheduler))
     write_text(directory / CONFIG, _config_text(model))
 
 

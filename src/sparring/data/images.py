@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import UserError
+from ..settings.dataset import ManifestDataset
 
 _UNREADABLE = (
     *(UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError),
@@ -36,8 +37,7 @@ class ImageSource:
             if file.is_file():
                 content = file.read_bytes()
             elif layout_path in self._members:
-                archive = self._members[layout_path]
-                content = self._archives[archive].read(self._names[layout_path])
+                content = self._member(layout_path)
             else:
                 raise UserError(
                     f"{file}: image is missing, and no zip beside the manifest holds "
@@ -48,6 +48,17 @@ class ImageSource:
         except _UNREADABLE as error:
             raise UserError(f"{file}: image cannot be read ({error})") from error
         return image
+
+    def _member(self, layout_path: str) -> bytes:
+        holders = self._members[layout_path]
+        if len(holders) > 1:
+            zips = " and ".join(Path(str(archive.filename)).name for archive, _ in holders)
+            raise UserError(
+                f"{self._folder / layout_path}: image is in {zips}; remove one, or write "
+                "<zip's name>/<member> in the manifest"
+            )
+        archive, name = holders[0]
+        return archive.read(name)
 
     @cached_property
     def _archives(self) -> dict[Path, zipfile.ZipFile]:
@@ -60,23 +71,20 @@ class ImageSource:
         return archives
 
     @cached_property
-    def _members(self) -> dict[str, Path]:
-        """Layout path to archive: members count as they are named, or inside `<zip's name>/`."""
-        members = {}
+    def _members(self) -> dict[str, list[tuple[zipfile.ZipFile, str]]]:
+        """Who holds a layout path: members count as they are named, or inside `<zip's name>/`."""
+        members: dict[str, list[tuple[zipfile.ZipFile, str]]] = {}
         for path, archive in self._archives.items():
             for name in archive.namelist():
-                members[f"{path.stem}/{name}"] = path
-                members[name] = path
+                for spelling in {name, f"{path.stem}/{name}"}:
+                    members.setdefault(spelling, []).append((archive, name))
         return members
 
-    @cached_property
-    def _names(self) -> dict[str, str]:
-        names = {}
-        for path, archive in self._archives.items():
-            for name in archive.namelist():
-                names[f"{path.stem}/{name}"] = name
-                names[name] = name
-        return names
+
+def classes_file(settings: ManifestDataset) -> Path | None:
+    """The file that names a dataset's classes: `classes`, or classes.json beside the manifest."""
+    beside = settings.manifest.parent / "classes.json"
+    return settings.classes or (beside if beside.is_file() else None)
 
 
 class ClassColours:

@@ -64,13 +64,23 @@ def split_by_group(groups: list[str], fractions: SplitFractions, seed: int) -> l
     """A split per row: groups are shuffled by the seed and cut by the fractions, never rows."""
     names = sorted(set(groups))
     order = np.random.default_rng(seed).permutation(len(names))
-    num_val = max(1, round(fractions.val * len(names)))
-    num_test = max(1, round(fractions.test * len(names)))
+    num_val, num_test = split_counts(len(names), fractions)
     split = {}
     for position, index in enumerate(order):
         later = position - num_val
         split[names[index]] = "val" if later < 0 else "test" if later < num_test else "train"
     return [split[group] for group in groups]
+
+
+def columns(path: Path) -> list[str]:
+    """The manifest's header."""
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        return next(csv.reader(file), [])
+
+
+def split_counts(count: int, fractions: SplitFractions) -> tuple[int, int]:
+    """How many of `count` groups validate and test: at least one each."""
+    return max(1, round(fractions.val * count)), max(1, round(fractions.test * count))
 
 
 def _records(path: Path, layout_column: str) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from ..artefacts.layouts import LayoutRow, writing_layouts
 from ..errors import UserError
 from ..progress import progress
 from ..settings.dataset import DatasetSettings, ManifestDataset, ProceduralDataset
-from .images import ClassColours, ImageSource, as_array
+from .images import ClassColours, ImageSource, as_array, classes_file
 from .manifest import ManifestEntry, read_manifest, split_by_group
 from .procedural import CLASSES, generate_layouts
 
@@ -48,8 +48,7 @@ def pack(settings: DatasetSettings, output: Path) -> int:
 
 def class_colours(settings: ManifestDataset) -> ClassColours | None:
     """The classes that a dataset names, in `classes` or classes.json beside the manifest."""
-    beside = settings.manifest.parent / "classes.json"
-    path = settings.classes or (beside if beside.is_file() else None)
+    path = classes_file(settings)
     return ClassColours(path) if path else None
 
 

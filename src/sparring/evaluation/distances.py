@@ -32,7 +32,7 @@ def kernel_distance(x: Array, y: Array) -> float:
 
     Zero in expectation for equal distributions, so it may be negative.
     """
-    return _KernelDistance(x, y)(np.arange(len(x)), np.arange(len(y)))
+    return _KernelDistance(x, y, np.arange(len(y)))(np.arange(len(x)), np.arange(len(y)))
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def frechet_estimate(x: Array, y: Array, y_groups: Array, resamples: int, seed: 
 
 def kernel_estimate(x: Array, y: Array, y_groups: Array, resamples: int, seed: int) -> Estimate:
     """Kernel distance of samples x to reals y with a bootstrap interval."""
-    distance = _KernelDistance(x, y)
+    distance = _KernelDistance(x, y, y_groups)
     value = distance(np.arange(len(x)), np.arange(len(y)))
     return _interval(value, distance, len(x), y_groups, resamples, seed)
 
@@ -62,18 +62,20 @@ def kernel_estimate(x: Array, y: Array, y_groups: Array, resamples: int, seed: i
 class _KernelDistance:
     """The kernel matrices once; resamples only weight them."""
 
-    def __init__(self, x: Array, y: Array) -> None:
+    def __init__(self, x: Array, y: Array, y_groups: Array) -> None:
         self._xx, self._yy = polynomial_kernel(x, x), polynomial_kernel(y, y)
         self._xy = polynomial_kernel(x, y)
-        # A pair of one row with itself (or its bootstrap copy) would bias the estimate upwards.
+        # Pairs of a row with itself, its bootstrap copy or another copy of its original are not
+        # independent and would bias the estimate.
         np.fill_diagonal(self._xx, 0)
-        np.fill_diagonal(self._yy, 0)
+        _, self._groups = np.unique(y_groups, return_inverse=True)
+        self._yy[self._groups[:, None] == self._groups[None]] = 0
 
     def __call__(self, i: Array, j: Array) -> float:
         w = np.bincount(i, minlength=len(self._xx)).astype(float)
         v = np.bincount(j, minlength=len(self._yy)).astype(float)
         pairs_x = w.sum() ** 2 - (w**2).sum()
-        pairs_y = v.sum() ** 2 - (v**2).sum()
+        pairs_y = v.sum() ** 2 - (np.bincount(self._groups, v) ** 2).sum()
         within = w @ self._xx @ w / pairs_x + v @ self._yy @ v / pairs_y
         return float(within - 2 * w @ self._xy @ v / (w.sum() * v.sum()))
 

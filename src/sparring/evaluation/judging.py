@@ -26,11 +26,12 @@ def judge(
     real figure (the null) that no model can be expected to beat. Features are standardised by the
     reference, so that the scale of a random projection means nothing.
     """
-    if len(held_out) < 2 * settings.feature_dim:
+    originals = len(np.unique(held_out_groups))
+    if originals < 2 * settings.feature_dim:
         raise UserError(
             f"evaluation.feature_dim: {settings.feature_dim} features need at least "
-            f"{2 * settings.feature_dim} held-out layouts, found {len(held_out)}; set at most "
-            f"{len(held_out) // 2}"
+            f"{2 * settings.feature_dim} held-out layouts, found {originals}; set at most "
+            f"{originals // 2}"
         )
     count = min(len(samples), len(reference))
     features = RandomConvolutions(samples.shape[1], settings.feature_dim, settings.seed)

@@ -82,9 +82,9 @@ class Codec:
         return cls(model, read_palette(directory), compute)
 
     @property
-    def latent_channels(self) -> int:
-        """C of the latents."""
-        return self.model.config.latent_channels
+    def statistics(self) -> tuple[list[float], list[float]]:
+        """Mean and standard deviation per channel that latents are standardised with."""
+        return self._mean.flatten().tolist(), self._std.flatten().tolist()
 
     @property
     def factor(self) -> int:
@@ -119,9 +119,15 @@ class Codec:
     @torch.no_grad()
     def encode(self, layouts: np.ndarray) -> Tensor:
         """The posterior's mode, standardised, `[B,C,h,w]` float32."""
-        with self.compute.autocast():
-            mode = self.model.encode(self.inputs(layouts)).latent_dist.mode()
-        return (mode.float() - self._mean) / self._std
+        return (self.raw_mode(layouts) - self._mean) / self._std
+
+    @torch.no_grad()
+    def raw_mode(self, layouts: np.ndarray) -> Tensor:
+        """The posterior's mode, `[B,C,h,w]` float32.
+
+        Without autocast: reals on a bf16 grid would tell a discriminator that they are reals.
+        """
+        return self.model.encode(self.inputs(layouts)).latent_dist.mode()
 
     def decode(self, latents: Tensor) -> Decoded:
         """Standardised latents `[B,C,h,w]` decoded; gradients pass."""

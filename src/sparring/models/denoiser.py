@@ -8,6 +8,7 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
+from ..artefacts.model_files import SCHEDULER
 from ..artefacts.models import load_model, read_config, save_model
 from ..diffusion.process import ForwardProcess, Target
 from ..errors import UserError
@@ -86,7 +87,7 @@ def save_denoiser(
 def load_denoiser(directory: Path) -> tuple[UNet2DModel, DDIMScheduler]:
     """A denoiser and its noise schedule, on the CPU."""
     model = load_model(UNet2DModel, directory)
-    path = directory / "scheduler_config.json"
+    path = directory / SCHEDULER
     if not path.is_file():
         raise UserError(
             f"{path}: missing; put the scheduler_config.json that the denoiser was trained with "

@@ -1,19 +1,18 @@
 """Refusals before any job starts: what the settings and the data's own files already tell."""
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..data.images import ImageSource
-from ..data.manifest import count_originals, read_manifest
+from ..data.images import ImageSource, classes_file
+from ..data.manifest import columns, count_originals, read_manifest, split_counts
 from ..errors import UserError
 from ..models.presets import PRESETS
-from ..settings.autoencoder import AutoencoderSettings
 from ..settings.dataset import ManifestDataset, ProceduralDataset
 from ..settings.experiment import AdversarialExperiment, Experiment, PretrainExperiment
 from ..settings.parts import DiscriminatorSettings
+from .given_models import given_model
 from .loading import Rounds
 
 
@@ -24,7 +23,9 @@ class DatasetFacts:
     side: int
     train_originals: int
     train_rows: int
+    test_originals: int
     test_rows: int
+    has_latent_paths: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,8 @@ def check_rounds(rounds: Rounds) -> None:
         _require_known(rounds, name, "dataset", experiment.dataset, rounds.config.datasets)
         known = rounds.config.autoencoders
         _require_known(rounds, name, "autoencoder", experiment.autoencoder, known)
-    for name, settings in rounds.config.autoencoders.items():
-        where = f"config.yaml: autoencoders.{name}"
-        if settings.dataset not in rounds.config.datasets:
-            raise UserError(
-                f"{where}.dataset is {settings.dataset!r}, expected one of "
-                f"{', '.join(sorted(rounds.config.datasets))}"
-            )
+    for name in rounds.config.autoencoders:
+        _check_autoencoder(rounds, name)
     for name, experiment in rounds.experiments.items():
         shape = latent_shape(rounds, name)
         _check_steps(rounds, name, experiment)
@@ -59,16 +55,34 @@ def check_rounds(rounds: Rounds) -> None:
             _check_counts(rounds, name, experiment)
 
 
+def _check_autoencoder(rounds: Rounds, name: str) -> None:
+    settings, datasets = rounds.config.autoencoders[name], rounds.config.datasets
+    where = f"{rounds.source}: autoencoders.{name}"
+    if settings.dataset not in datasets:
+        raise UserError(
+            f"{where}.dataset is {settings.dataset!r}, expected one of "
+            f"{', '.join(sorted(datasets))}"
+        )
+    dataset = datasets[settings.dataset]
+    used = name in {rounds.data_of(experiment)[1] for experiment in rounds.experiments}
+    if not used or settings.start_from is not None or isinstance(dataset, ProceduralDataset):
+        return
+    if settings.input == "classes" and classes_file(dataset) is None:
+        raise UserError(
+            f"{where}.input is 'classes', but dataset {settings.dataset} names no classes; put "
+            f"a classes.json beside {dataset.manifest}, or set input: rgb"
+        )
+
+
 def latent_shape(rounds: Rounds, name: str) -> LatentShape:
     """The latents of an experiment; refuses layouts that the autoencoder cannot halve evenly."""
     dataset, autoencoder = rounds.data_of(name)
-    settings = rounds.config.autoencoders[autoencoder]
-    channels, factor = _autoencoder_shape(settings, autoencoder)
+    channels, factor = _autoencoder_shape(rounds, autoencoder)
     side = dataset_facts(rounds, dataset).side
     if side % factor:
         raise UserError(
-            f"config.yaml: datasets.{dataset} has layouts of {side} pixels, not divisible by the "
-            f"factor {factor} of autoencoder {autoencoder}; set datasets.{dataset}.resize to a "
+            f"{rounds.source}: datasets.{dataset} has layouts of {side} pixels, not divisible by "
+            f"the factor {factor} of autoencoder {autoencoder}; set datasets.{dataset}.resize to a "
             f"multiple of {factor}"
         )
     return LatentShape(channels, side // factor)
@@ -78,11 +92,9 @@ def dataset_facts(rounds: Rounds, dataset: str) -> DatasetFacts:
     """Size and counts of a dataset from its manifest and first image."""
     settings = rounds.config.datasets[dataset]
     if isinstance(settings, ProceduralDataset):
-        n = settings.num_layouts
-        num_val = max(1, round(settings.split.val * n))
-        num_test = max(1, round(settings.split.test * n))
-        train = n - num_val - num_test
-        return DatasetFacts(settings.size, train, train, num_test)
+        num_val, num_test = split_counts(settings.num_layouts, settings.split)
+        train = settings.num_layouts - num_val - num_test
+        return DatasetFacts(settings.size, train, train, num_test, num_test)
     return _manifest_facts(settings.model_dump_json())
 
 
@@ -95,7 +107,15 @@ def _manifest_facts(settings_json: str) -> DatasetFacts:
     side = settings.resize
     if side is None:
         side = ImageSource(settings.manifest).open(entries[0].layout_path).width
-    return DatasetFacts(side, count_originals(entries), rows["train"], rows["test"])
+    originals = {s: count_originals(entries, s) for s in rows}
+    return DatasetFacts(
+        side,
+        originals["train"],
+        rows["train"],
+        originals["test"],
+        rows["test"],
+        "latent_path" in columns(settings.manifest),
+    )
 
 
 def _require_known(
@@ -103,17 +123,23 @@ def _require_known(
 ) -> None:
     if value is not None and value not in known:
         raise UserError(
-            f"{rounds.file(name)}: {key} is {value!r}, but config.yaml has only "
+            f"{rounds.file(name)}: {key} is {value!r}, but {rounds.source} has only "
             f"{', '.join(sorted(known))}"
         )
 
 
-def _autoencoder_shape(settings: AutoencoderSettings, name: str) -> tuple[int, int]:
+def _autoencoder_shape(rounds: Rounds, name: str) -> tuple[int, int]:
+    settings = rounds.config.autoencoders[name]
     if settings.start_from is None:
         return settings.latent_channels, settings.factor
-    where = f"config.yaml: autoencoders.{name}.start_from"
-    config = _model_config(settings.start_from, "AutoencoderKL", where)
-    return config["latent_channels"], 2 ** (len(config["block_out_channels"]) - 1)
+    where = f"{rounds.source}: autoencoders.{name}.start_from"
+    config = given_model(settings.start_from, "AutoencoderKL", where)
+    try:
+        return config["latent_channels"], 2 ** (len(config["block_out_channels"]) - 1)
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{where}: config.json says no {error}, expected a diffusers AutoencoderKL"
+        ) from error
 
 
 def _check_preset(
@@ -166,7 +192,7 @@ def _check_start(
         rounds.denoiser(name, key, text)
         if reference.directory is not None:
             where = f"{rounds.file(name)}: {key}"
-            config = _model_config(reference.directory, "UNet2DModel", where)
+            config = given_model(reference.directory, "UNet2DModel", where)
             found = config.get("in_channels"), config.get("sample_size")
             if found != (shape.channels, shape.side):
                 raise UserError(
@@ -222,7 +248,7 @@ def _discriminator_shape(rounds: Rounds, name: str, text: str) -> dict[str, Any]
     key = "discriminator.start_from"
     reference = rounds.reference(name, key, text)
     if reference.experiment is None:
-        return _model_config(Path(text), "LatentDiscriminator", f"{rounds.file(name)}: {key}")
+        return given_model(Path(text), "LatentDiscriminator", f"{rounds.file(name)}: {key}")
     own, other = rounds.data_of(name)[1], rounds.data_of(reference.experiment)[1]
     if own != other:
         raise UserError(
@@ -247,17 +273,22 @@ def _check_counts(rounds: Rounds, name: str, experiment: AdversarialExperiment) 
     as_training = experiment.discriminator.reals == "as_training" and experiment.diffusion.augmented
     available = facts.train_rows if as_training else facts.train_originals
     wanted = max(experiment.num_samples_at(n) for n in range(experiment.iterations))
+    if facts.has_latent_paths:
+        rounds.warnings.append(
+            f"{name}: the manifest of dataset {dataset} has a latent_path column, which is not "
+            "read: layouts are encoded by the experiment's autoencoder"
+        )
     if wanted > available and not experiment.allow_fewer_reals:
         raise UserError(
             f"{rounds.file(name)}: num_samples is {wanted}, but dataset {dataset} has {available} "
             f"training layouts to draw reals from; set num_samples: {available} or "
             "allow_fewer_reals: true"
         )
-    if facts.test_rows < 2 * experiment.evaluation.feature_dim:
+    if facts.test_originals < 2 * experiment.evaluation.feature_dim:
         raise UserError(
             f"{rounds.file(name)}: evaluation.feature_dim is {experiment.evaluation.feature_dim}, "
-            f"but dataset {dataset} holds out only {facts.test_rows} test layouts; set at most "
-            f"{facts.test_rows // 2}"
+            f"but dataset {dataset} holds out only {facts.test_originals} test layouts; set "
+            f"at most {facts.test_originals // 2}"
         )
     copies = facts.train_rows > facts.train_originals and experiment.diffusion.augmented
     if copies and not as_training:
@@ -266,22 +297,3 @@ def _check_counts(rounds: Rounds, name: str, experiment: AdversarialExperiment) 
             "orientation is a cue; set discriminator.reals: as_training or diffusion.augmented: "
             "false"
         )
-
-
-def _model_config(directory: Path, kind: str, where: str) -> dict[str, Any]:
-    """config.json of a model directory that holds a model of class `kind`."""
-    path = directory / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{where} is {str(directory)!r}, but {path} cannot be read ({error}); expected a "
-            "diffusers model directory"
-        ) from error
-    found = config.get("_class_name") if isinstance(config, dict) else None
-    if found != kind:
-        raise UserError(
-            f"{where} is {str(directory)!r}, which holds a {found}, expected a diffusers model "
-            f"directory of a {kind}"
-        )
-    return config

@@ -35,11 +35,8 @@ def _bytes_of(rounds: Rounds, rule: str, wildcards: Wildcards) -> int:
         return (facts.train_rows + 2 * facts.test_rows) * facts.side**2 * bands
     name = wildcards.get("experiment")
     if rule == "encode_layouts":
-        name = next(
-            n
-            for n in rounds.experiments
-            if rounds.data_of(n) == (wildcards["dataset"], wildcards["autoencoder"])
-        )
+        data = wildcards["dataset"], wildcards["autoencoder"]
+        name = next((n for n in rounds.experiments if rounds.data_of(n) == data), None)
     if name is None:
         return 0
     shape = latent_shape(rounds, name)

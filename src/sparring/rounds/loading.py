@@ -24,6 +24,7 @@ class Rounds:
     """Resolved experiments: paths of models, and which dataset and autoencoder each uses."""
 
     config: Config
+    source: str
     requested: list[str]
     experiments: dict[str, Experiment]
     warnings: list[str] = field(default_factory=list)
@@ -167,7 +168,7 @@ def load_rounds(config: dict[str, Any], source: str = "config/config.yaml") -> R
     Raises UserError for unknown keys and wrong types, unknown experiments and cycles.
     """
     settings: Config = validate(config, Config, source)
-    rounds = Rounds(settings, list(settings.experiments), {})
+    rounds = Rounds(settings, source, list(settings.experiments), {})
     for name in settings.experiments:
         _load(rounds, name, chain=(), wanted_by=f"{source}: experiments")
     return rounds

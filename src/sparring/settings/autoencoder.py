@@ -26,8 +26,12 @@ class AutoencoderSettings(Settings):
     dataset: str
     """Name of the dataset whose train split trains it and gives its latent statistics."""
     start_from: Path | None = None
-    """A diffusers autoencoder directory to go on from; with `epochs: 0` it is taken as it is and
-    only its latent statistics are measured. The architecture keys are then ignored."""
+    """A diffusers autoencoder directory to go on from; with `epochs: 0` it is taken as it is. The
+    architecture keys are then ignored."""
+    statistics: Literal["keep", "measure"] = "keep"
+    """With `epochs: 0`: keep the latent statistics of the given directory (its latents_mean and
+    latents_std, or its scaling_factor and shift_factor), which a denoiser trained on its latents
+    expects, or measure them on the dataset. After training they are always measured."""
     input: Literal["rgb", "classes"] = "rgb"
     """`classes` feeds one-hot class ids (the dataset must name its classes)."""
     segmentation_head: bool = True

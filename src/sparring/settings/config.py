@@ -15,6 +15,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 Names = TypeVar("Names", list[str], dict[str, object])
 
 NAME = r"^[A-Za-z0-9_]+$"
+_NO_SPACE = r"^\S+$"  # these folders stand in shell commands
 RESERVED_NAMES = {"datasets", "autoencoders", "latents"}
 
 
@@ -25,11 +26,11 @@ class Config(Settings):
     """Names of files under `experiments_dir`, without `.yaml`. What they start from joins in."""
     experiments_dir: str = "config/experiments"
     """Where experiment files lie."""
-    results: str = "results"
+    results: str = Field("results", pattern=_NO_SPACE)
     """Outputs."""
-    state: str = "state"
+    state: str = Field("state", pattern=_NO_SPACE)
     """What interrupted jobs resume from, and the settings that each job was planned with."""
-    logs: str = "logs"
+    logs: str = Field("logs", pattern=_NO_SPACE)
     """One file per job, appended over attempts."""
     device: Device = "cuda"
     """Where training and sampling run. A job that asks for `cuda` where torch sees no GPU stops."""

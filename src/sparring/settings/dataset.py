@@ -16,7 +16,7 @@ class SplitFractions(Settings):
     val: float = Field(0.1, gt=0, lt=1)
     """Share of groups that choose the best model."""
     test: float = Field(0.1, gt=0, lt=1)
-    """Share of groups that only `evaluate` reads."""
+    """Share of groups that judges models; nothing is trained on it."""
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> "SplitFractions":

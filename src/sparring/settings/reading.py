@@ -16,14 +16,16 @@ _EXPONENT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice; YAML would silently take the last."""
+    """Refuses a key that is given twice; YAML would silently take the last."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        merge = "tag:yaml.org,2002:merge"
+        named = [key for key, _ in node.value if key.tag != merge]
+        keys = [self.construct_object(key, deep=deep) for key in named]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice is not None:
             raise yaml.constructor.ConstructorError(
-                None, None, f"key {twice!r} stands twice", node.start_mark
+                None, None, f"key {twice!r} is given twice", node.start_mark
             )
         return super().construct_mapping(node, deep=deep)
 

@@ -13,6 +13,7 @@ from ..artefacts.digests import file_digest
 from ..artefacts.histories import write_history
 from ..artefacts.latents import writing_latents
 from ..artefacts.layouts import Layouts
+from ..artefacts.model_files import WEIGHTS
 from ..artefacts.models import load_model, save_model
 from ..errors import UserError
 from ..models.autoencoder import CLASSES, Codec, autoencoder_digest, build_autoencoder
@@ -34,14 +35,20 @@ def train_autoencoder(job: Job[TrainAutoencoder], layouts_file: Path, output: Pa
     settings, compute = job.settings.autoencoder, job.compute()
     layouts = Layouts(layouts_file)
     codec = Codec(_model(settings, layouts), _palette(layouts), compute)
-    state = job.resume_state(layouts_file)
+    started_from = [settings.start_from / WEIGHTS] if settings.start_from else []
+    state = job.resume_state(layouts_file, *started_from)
     trained = Loop(
         AutoencoderTraining(codec, layouts, settings), state, job.checkpoint_minutes
     ).run()
     codec.model.load_state_dict(trained.best)
     codec.model.eval()
-    mean, std = latent_statistics(codec, layouts)
-    codec.model.register_to_config(latents_mean=mean, latents_std=std, scaling_factor=1.0)
+    if settings.epochs > 0 or settings.statistics == "measure":
+        mean, std = latent_statistics(codec, layouts)
+    else:
+        mean, std = codec.statistics
+    codec.model.register_to_config(
+        latents_mean=mean, latents_std=std, scaling_factor=1.0, shift_factor=None
+    )
     codec = Codec(codec.model, codec.palette, compute)
     figures = _report(codec, layouts, settings, output)
     write_history(output / "history.csv", trained.history)
@@ -106,11 +113,10 @@ def _palette(layouts: Layouts) -> np.ndarray | None:
 def _report(
     codec: Codec, layouts: Layouts, settings: AutoencoderSettings, output: Path
 ) -> dict[str, float]:
-    """Figures and a picture of held-out layouts, from stored-precision latents."""
-    rows = layouts.rows("test")
-    figures = measure_reconstruction(codec, layouts, rows, settings)
+    """Figures and a picture of held-out layouts."""
+    figures = measure_reconstruction(codec, layouts, layouts.rows("test"), settings)
     write_text(output / "reconstruction.json", json.dumps(figures, indent=2) + "\n")
-    shown = layouts.read(rows[:_PICTURED])
+    shown = layouts.read(layouts.originals("test")[:_PICTURED])
     latents = codec.encode(shown)
     pictures = {
         "held-out layouts": layouts.rgb(shown),

@@ -16,7 +16,8 @@ from ..artefacts.latents import (
     require_same_autoencoder,
     require_shape,
 )
-from ..artefacts.models import WEIGHTS, load_model
+from ..artefacts.model_files import WEIGHTS
+from ..artefacts.models import load_model
 from ..compute import Compute
 from ..models.autoencoder import Codec, autoencoder_digest
 from ..models.denoiser import build_denoiser, build_scheduler, load_denoiser, save_denoiser

@@ -13,7 +13,8 @@ from ..artefacts.latents import (
     require_same_autoencoder,
     require_shape,
 )
-from ..artefacts.models import WEIGHTS, save_model
+from ..artefacts.model_files import WEIGHTS
+from ..artefacts.models import save_model
 from ..models.discriminator import LatentDiscriminator
 from ..randomness import seeded_initialisation
 from ..settings.stages import TrainDiscriminator
@@ -54,8 +55,8 @@ def train_discriminator(
         model,
         on_device(read_latents(real_latents), compute),
         on_device(read_latents(fake_latents)[:count], compute),
-        split_rows(read_column(real_latents, "original_id"), fraction, s.seed, *key, "real"),
-        split_rows(np.arange(count), fraction, s.seed, *key, "fake"),
+        split_rows(read_column(real_latents, "original_id"), fraction, s.seed, "real"),
+        split_rows(np.arange(count), fraction, s.seed, "fake", s.iteration),
         s.discriminator,
         compute,
         s.seed,

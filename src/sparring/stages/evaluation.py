@@ -15,11 +15,11 @@ from ..artefacts.latents import (
     read_latents,
     require_same_autoencoder,
 )
+from ..artefacts.model_files import DENOISER_FILES
 from ..settings.stages import CompareSamples, Evaluate, SelectBest, Summarise
 from .job import Job
 
 logger = logging.getLogger(__name__)
-MODEL_FILES = ("diffusion_pytorch_model.safetensors", "scheduler_config.json", "config.json")
 
 
 def evaluate(
@@ -54,7 +54,7 @@ def select_best(
     from ..evaluation.judging import select
 
     chosen, reason = select(read_evaluations(evaluations))
-    for name in MODEL_FILES:
+    for name in DENOISER_FILES:
         with replacing(output / name) as aside:
             shutil.copyfile(denoisers[chosen["model"]] / name, aside)
     write_text(
@@ -88,7 +88,7 @@ def compare_samples(
     codec = Codec.load(autoencoder, job.compute())
     layouts = Layouts(layouts_file)
     count = job.settings.grid
-    reals = layouts.read(layouts.rows("test")[:count])
+    reals = layouts.read(layouts.originals("test")[:count])
     rows = {
         "held-out layouts": layouts.rgb(reals),
         "their reconstructions": codec.images(codec.encode(reals)),

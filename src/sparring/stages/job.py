@@ -14,6 +14,7 @@ from ..artefacts.atomic import explaining, write_text
 from ..artefacts.digests import file_digest, text_digest
 from ..errors import UserError
 from ..settings.stages import StageSettings
+from ..training.interrupts import EXIT_STATUS, InterruptedRun
 
 if TYPE_CHECKING:
     from ..compute import Compute
@@ -88,11 +89,11 @@ def run_job(
         _write_record(job)
     except UserError as error:
         _fail(str(error), 2)
-    except Exception as error:
-        if type(error).__name__ != "InterruptedRun":
-            logger.exception("failed")
-            raise
-        _fail(str(error), 75)
+    except InterruptedRun as error:
+        _fail(str(error), EXIT_STATUS)
+    except Exception:
+        logger.exception("failed")
+        raise
 
 
 def _read_job(kind: type[S], path: Path, threads: int) -> Job[S]:

@@ -112,6 +112,12 @@ def reconstruction_losses(codec: Codec, layouts: np.ndarray, out: Tensor) -> dic
     decoded = split_heads(out)
     terms = {"rgb": F.l1_loss(decoded.rgb, codec.rgb(layouts))}
     if decoded.logits is not None:
+        if layouts.ndim != 3:
+            raise UserError(
+                f"autoencoder: it has a segmentation head of {decoded.logits.shape[1]} classes, "
+                "but the dataset names no classes; add a classes.json, or start from an "
+                "autoencoder without that head"
+            )
         ids = torch.from_numpy(layouts).to(out.device, torch.int64)
         if int(layouts.max()) >= decoded.logits.shape[1]:
             raise UserError(
@@ -164,9 +170,7 @@ def latent_statistics(codec: Codec, layouts: Layouts) -> tuple[list[float], list
     rows = layouts.rows("train")
     for start in range(0, len(rows), 64):
         batch = layouts.read(rows[start : start + 64])
-        with codec.compute.autocast():
-            mode = codec.model.encode(codec.inputs(batch)).latent_dist.mode()
-        values = mode.double().transpose(0, 1).flatten(1)
+        values = codec.raw_mode(batch).double().transpose(0, 1).flatten(1)
         total, squares = total + values.sum(1), squares + values.square().sum(1)
         count += values.shape[1]
     mean = total / count

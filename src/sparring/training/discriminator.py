@@ -12,7 +12,7 @@ from ..compute import Compute
 from ..errors import UserError
 from ..losses.discrimination import accuracy, discriminator_loss
 from ..models.discriminator import LatentDiscriminator
-from ..randomness import Key, numpy_generator, permutation
+from ..randomness import Key, key_seed, permutation
 from ..settings.parts import DiscriminatorSettings
 from .loop import Weights
 
@@ -31,6 +31,8 @@ class Halves:
 def split_rows(originals: np.ndarray, val_fraction: float, seed: int, *key: Key) -> Halves:
     """Cut rows by the original they are (a copy of): no twin of a training row validates.
 
+    Originals are ranked by a hash of their name, so that one that has trained a discriminator
+    nearly never validates the one that goes on from it, whatever else is drawn.
     Raises UserError where a half would be empty.
     """
     names = np.unique(originals.astype(str))
@@ -40,8 +42,8 @@ def split_rows(originals: np.ndarray, val_fraction: float, seed: int, *key: Key)
             f"discriminator.val_fraction: {val_fraction:g} of {len(names)} originals leaves one "
             "half empty; raise num_samples or change the fraction"
         )
-    chosen = numpy_generator(seed, *key).permutation(names)[:count]
-    held_out = np.isin(originals.astype(str), chosen)
+    ranked = sorted(names, key=lambda name: key_seed(seed, "discriminator_split", *key, name))
+    held_out = np.isin(originals.astype(str), ranked[:count])
     return Halves(np.flatnonzero(~held_out), np.flatnonzero(held_out))
 
 

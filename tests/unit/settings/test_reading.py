@@ -195,5 +195,5 @@ def test_names_that_cannot_be_folders_of_the_workflow_are_refused(key):
 def test_a_key_that_stands_twice_is_refused(tmp_path):
     path = tmp_path / "twice.yaml"
     path.write_text("seed: 1\nkind: pretrain\nseed: 2\n")
-    with pytest.raises(UserError, match=r"twice\.yaml.*'seed' stands twice"):
+    with pytest.raises(UserError, match=r"twice\.yaml.*'seed' is given twice"):
         read_yaml(path)
