@@ -192,3 +192,13 @@ def test_classes_that_are_no_text_or_missing_are_refused(tmp_path):
     assert f"{path}: cannot be read (No such file" in refusal(ClassColours, path)
     path.write_bytes(b"\xff\xfe\x00")
     assert f"{path}: not valid JSON" in refusal(ClassColours, path)
+
+
+def test_an_image_in_two_zips_is_refused_unless_its_zip_is_named(tmp_path):
+    for name in ("one", "two"):
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.writestr("a.png", png(Image.fromarray(RGB)))
+    source = ImageSource(tmp_path / "manifest.csv")
+    message = refusal(source.open, "a.png")
+    assert "a.png: image is in one.zip and two.zip" in message
+    assert source.open("two/a.png").size == (8, 8)

@@ -173,6 +173,7 @@ def test_what_is_foretold_of_a_dataset_is_what_gets_packed(dataset, tmp_path, fr
         assert facts.train_rows == len(train)
         assert facts.train_originals == (~layouts.is_augmented[train]).sum()
         assert facts.test_rows == len(layouts.rows("test"))
+        assert facts.test_originals == len(layouts.originals("test"))
 
 
 @needs_r2v
@@ -187,6 +188,14 @@ def test_the_real_apartments_pack_completely(tmp_path):
     ids = layouts.read(np.arange(1021))
     assert ids.shape == (1021, 64, 64)
     assert ids.max() < layouts.num_classes
+
+
+@needs_r2v
+def test_the_real_apartments_pack_at_256_pixels_too(tmp_path):
+    settings = ManifestDataset(
+        kind="manifest", manifest=R2V, augmented="drop", layout_column="layout256_path"
+    )
+    assert packed(settings, tmp_path / "a.h5").shape == (1021, 256, 256)
 
 
 @needs_r2v

@@ -246,3 +246,19 @@ def test_split_heads_and_pixel_values():
     assert split_heads(out[:, :3]).class_ids is None
     values = torch.tensor([-7.0, -1.0, 0.0, 1.0, 7.0]).reshape(1, 1, 1, 5).expand(1, 3, 1, 5)
     assert to_uint8(values)[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255]
+
+
+def test_reals_do_not_lie_on_the_grid_of_bf16():
+    """Fakes come from an fp32 sampler: coarser reals would give themselves away."""
+    made = codec(input="classes")
+    made.compute = Compute(torch.device("cpu"), bf16=True)
+    raw = made.raw_mode(layouts_of(8))
+    assert raw.dtype == torch.float32
+    assert (raw != raw.bfloat16().float()).float().mean() > 0.9
+
+
+def test_statistics_of_a_given_autoencoder_are_those_it_standardises_with():
+    made = codec()
+    made.model.register_to_config(scaling_factor=0.25, shift_factor=0.5)
+    again = Codec(made.model, PALETTE, CPU)
+    assert again.statistics == ([0.5, 0.5], [4.0, 4.0])

@@ -51,10 +51,12 @@ class Project:
         return self._write(name, merged)
 
     def model(self, name, kind="UNet2DModel", **config):
-        """A model directory with nothing but its config.json."""
+        """A model directory with a config.json and otherwise empty files."""
         directory = self.folder / "models" / name
         directory.mkdir(parents=True)
         (directory / "config.json").write_text(json.dumps({"_class_name": kind} | config))
+        for other in ("diffusion_pytorch_model.safetensors", "scheduler_config.json"):
+            (directory / other).touch()
         return str(directory)
 
     def load(self, *names):

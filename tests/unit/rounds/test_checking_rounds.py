@@ -44,7 +44,7 @@ def test_a_project_without_faults_passes_without_warnings(project):
 def test_an_unknown_dataset_or_autoencoder_is_named_with_those_that_exist(project, key):
     project.pretrain("base", **{key: "nothing"})
     message = refusal(project, "base")
-    assert f"{project.file('base')}: {key} is 'nothing', but config.yaml has only" in message
+    assert f"{project.file('base')}: {key} is 'nothing', but config/config.yaml has only" in message
     assert ("large, tiny" if key == "dataset" else "kl, wide") in message
 
 
@@ -286,3 +286,33 @@ def test_more_grid_steps_than_timesteps_are_refused_unless_no_grid_is_drawn(proj
     assert "diffusion.sample_grid.num_steps is 1000" in refusal(project, "base")
     project.pretrain("base", noise_schedule={"num_timesteps": 50}, diffusion={"sample_interval": 0})
     check_rounds(project.load("base"))
+
+
+@pytest.mark.parametrize("name", ["diffusion_pytorch_model.safetensors", "scheduler_config.json"])
+def test_a_start_directory_without_all_its_files_is_refused(project, name):
+    directory = project.model("given", in_channels=4, sample_size=8)
+    (project.folder / "models" / "given" / name).unlink()
+    project.adversarial(start_from=directory, dataset="tiny", autoencoder="kl")
+    assert f"start_from is {directory!r}, which has no {name}" in refusal(project)
+
+
+def test_one_hot_input_without_named_classes_is_refused(project):
+    manifest = write_manifest(project.folder / "data", 200, 0)
+    project.config["datasets"]["plain"] = {"kind": "manifest", "manifest": manifest}
+    project.config["autoencoders"]["plain"] = {"dataset": "plain", "input": "classes"}
+    project.pretrain("base", dataset="plain", autoencoder="plain")
+    message = refusal(project, "base")
+    assert "autoencoders.plain.input is 'classes', but dataset plain names no classes" in message
+    assert "classes.json" in message
+    assert "input: rgb" in message
+
+
+def test_held_out_copies_do_not_count_as_layouts(project):
+    """Ten test originals in eight poses are ten layouts: not enough for 32 features."""
+    manifest = write_manifest(project.folder / "data", 200, 0)
+    dataset = {"kind": "manifest", "manifest": manifest, "augmented": "dihedral"}
+    project.config["datasets"]["turned"] = dataset
+    project.config["autoencoders"]["turned"] = {"dataset": "turned", "input": "rgb"}
+    project.pretrain("base", dataset="turned", autoencoder="turned")
+    project.adversarial(evaluation={"feature_dim": 32})
+    assert "holds out only 10 test layouts; set at most 5" in refusal(project)
