@@ -244,8 +244,8 @@ class TestVerdict:
 
 
 def side(images):
-    """Pixels of so many 32-pixel images with gaps of 2 around each."""
-    return images * 34 + 2
+    """Pixels of so many images, enlarged from 32 to 64 pixels, with gaps of 2 around each."""
+    return images * 66 + 2
 
 
 PICTURES = {

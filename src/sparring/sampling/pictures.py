@@ -10,6 +10,13 @@ from ..artefacts.atomic import replacing
 
 _GAP = 2
 _LABEL_HEIGHT = 14
+_SMALLEST_SIDE = 64  # smaller layouts are hard to see
+
+
+def enlarged(images: np.ndarray) -> np.ndarray:
+    """`[N,H,W,3]` with every pixel repeated until a side has 64, where it has fewer."""
+    scale = max(1, _SMALLEST_SIDE // images.shape[1])
+    return images.repeat(scale, axis=1).repeat(scale, axis=2)
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:

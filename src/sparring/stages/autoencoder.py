@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..models.autoencoder import CLASSES, Codec, autoencoder_digest, build_autoencoder
 from ..progress import progress
 from ..randomness import seeded_initialisation
-from ..sampling.pictures import labelled_rows, save_picture
+from ..sampling.pictures import enlarged, labelled_rows, save_picture
 from ..settings.autoencoder import AutoencoderSettings
 from ..settings.stages import EncodeLayouts, TrainAutoencoder
 from ..training.autoencoder import AutoencoderTraining, latent_statistics, measure_reconstruction
@@ -119,8 +119,8 @@ def _report(
     shown = layouts.read(layouts.originals("test")[:_PICTURED])
     latents = codec.encode(shown)
     pictures = {
-        "held-out layouts": layouts.rgb(shown),
-        "reconstructions": codec.images(latents),
+        "held-out layouts": enlarged(layouts.rgb(shown)),
+        "reconstructions": enlarged(codec.images(latents)),
     }
     save_picture(output / "reconstructions.png", labelled_rows(pictures, scale=2))
     return figures

@@ -23,7 +23,7 @@ from ..models.autoencoder import Codec, autoencoder_digest
 from ..models.denoiser import build_denoiser, build_scheduler, load_denoiser, save_denoiser
 from ..models.discriminator import LatentDiscriminator
 from ..randomness import seeded_initialisation
-from ..sampling.pictures import grid, save_picture
+from ..sampling.pictures import enlarged, grid, save_picture
 from ..settings.stages import FinetuneDiffusion, PretrainDiffusion
 from ..training.denoiser import DenoiserTraining, Latents, on_device
 from ..training.finetuning import Finetuning, read_optimizer, write_optimizer
@@ -138,7 +138,7 @@ def _latents(inputs: DenoiserInputs, augmented: bool, compute: Compute) -> Laten
 def _picture(autoencoder: Path, folder: Path, compute: Compute) -> Callable[[int, Tensor], None]:
     def draw(epoch: int, samples: Tensor) -> None:
         codec = Codec.load(autoencoder, compute)
-        save_picture(folder / f"epoch_{epoch:03d}.png", grid(codec.images(samples)))
+        save_picture(folder / f"epoch_{epoch:03d}.png", grid(enlarged(codec.images(samples))))
 
     return draw
 

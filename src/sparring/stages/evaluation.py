@@ -83,7 +83,7 @@ def compare_samples(
     """Reals, reconstructions and every model's samples, the same noise in the same column."""
     from ..artefacts.layouts import Layouts
     from ..models.autoencoder import Codec
-    from ..sampling.pictures import labelled_rows, save_picture
+    from ..sampling.pictures import enlarged, labelled_rows, save_picture
 
     codec = Codec.load(autoencoder, job.compute())
     layouts = Layouts(layouts_file)
@@ -95,7 +95,7 @@ def compare_samples(
     }
     for model, path in samples.items():
         rows[f"samples: {model}"] = codec.images(_tensor(read_latents(path)[:count]))
-    save_picture(output, labelled_rows(rows))
+    save_picture(output, labelled_rows({k: enlarged(v) for k, v in rows.items()}))
 
 
 def read_evaluations(evaluations: dict[str, Path]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sparring.sampling.pictures import grid, labelled_rows, save_picture
+from sparring.sampling.pictures import enlarged, grid, labelled_rows, save_picture
 
 
 def images(count, height=5, width=7):
@@ -63,3 +63,13 @@ def test_png_gives_the_pixels_back(tmp_path, kind):
     save_picture(path, kind(picture))
     assert (np.asarray(Image.open(path)) == picture).all()
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(("side", "shown"), [(8, 64), (32, 64), (40, 40), (64, 64), (256, 256)])
+def test_small_layouts_are_enlarged_by_whole_pixels(side, shown):
+    layout = np.arange(side * side * 3, dtype=np.uint32).astype(np.uint8).reshape(1, side, side, 3)
+    picture = enlarged(layout)
+    assert picture.shape == (1, shown, shown, 3)
+    step = shown // side
+    assert (picture[:, ::step, ::step] == layout).all()
+    assert (picture[:, step - 1 :: step, step - 1 :: step] == layout).all()
