@@ -22,7 +22,7 @@ graph: $(INSTALLED)
 	$(BIN)/python workflow/scripts/draw_rounds.py -- --profile profiles/local
 
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """One thread per test process, and one finished micro run that all tests share."""
 
 import os
+import time
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch takes it up when first imported
 
@@ -16,14 +17,21 @@ def workspace(tmp_path):
 
 @pytest.fixture(scope="session")
 def shared_run(tmp_path_factory):
-    """The micro experiment, run to its end once. Only to be looked at.
-
-    Mark tests with `xdist_group("run")`, so that under `--dist loadgroup` one worker makes it.
-    """
-    directory = tmp_path_factory.mktemp("run")
-    run = Workspace(directory, directory)
-    done = run.snakemake(*LOCAL)
-    assert done.returncode == 0, done.stdout + done.stderr
+    """The micro experiment, run to its end once for all test processes. Only to be looked at."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared_run"
+    run, ended = Workspace(directory, directory), directory / "ended"
+    try:
+        directory.mkdir()
+    except FileExistsError:  # another process is at it
+        deadline = time.monotonic() + 900
+        while not ended.exists():
+            assert time.monotonic() < deadline, "the process that makes the shared run is gone"
+            time.sleep(0.5)
+    else:
+        done = run.snakemake(*LOCAL)
+        ended.write_text("" if done.returncode == 0 else done.stdout + done.stderr)
+    assert ended.read_text() == ""
     return run
 
 

@@ -89,6 +89,12 @@ def _blocks(dry_run: str) -> Iterator[tuple[Job, str]]:
             yield job(rule, **dict(pair.split("=", 1) for pair in pairs)), block
 
 
+def _write_if_other(path: Path, text: str) -> None:
+    """Processes that share a run may read the file at any moment."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
 @dataclass
 class Workspace:
     """A working directory and the settings it is run with, which may lie elsewhere."""
@@ -105,9 +111,9 @@ class Workspace:
         self.config["experiments_dir"] = str(folder)
         for name, content in self.experiments.items():
             text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False)
-            (folder / f"{name}.yaml").write_text(text)
+            _write_if_other(folder / f"{name}.yaml", text)
         text = yaml.safe_dump(self.config, sort_keys=False)
-        (self.settings / "config.yaml").write_text(text)
+        _write_if_other(self.settings / "config.yaml", text)
 
     def snakemake(self, *options: str, **environment: str) -> subprocess.CompletedProcess:
         """Run `snakemake` with these settings in this directory."""

@@ -5,8 +5,6 @@ import shutil
 import h5py
 import pytest
 
-pytestmark = pytest.mark.xdist_group("run")
-
 ITERATION = "results/micro/adversarial/iteration_0"
 TRAIN, FAKES = "results/latents/tiny-tiny/train.h5", f"{ITERATION}/fake_latents.h5"
 

@@ -7,10 +7,7 @@ import subprocess
 
 import h5py
 import numpy as np
-import pytest
 from workspace import digests
-
-pytestmark = pytest.mark.xdist_group("run")
 
 ITERATION = "results/micro/adversarial/iteration_0"
 FINETUNED = (

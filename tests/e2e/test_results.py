@@ -12,8 +12,6 @@ from PIL import Image
 
 from sparring.artefacts.digests import model_digest
 
-pytestmark = pytest.mark.xdist_group("run")
-
 ARMS = ("adversarial", "control")
 EPOCHS, EVAL_INTERVAL, STEPS_PER_EPOCH = 3, 2, 2  # 128 training latents in batches of 64
 MODEL = ("config.json", "diffusion_pytorch_model.safetensors")

@@ -70,7 +70,6 @@ def test_settings_survive_the_way_through_the_file(inside):
     assert TrainDiscriminator.from_json(json.dumps(content["settings"]), "x") == planned
 
 
-@pytest.mark.xdist_group("run")
 def test_the_record_beside_the_results_is_what_was_planned(shared_run):
     """For every job of the run: record, frozen settings and the present plan agree."""
     jobs = sorted((shared_run / "state").rglob("job.json"))

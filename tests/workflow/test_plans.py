@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import pytest
 from workspace import job
 
 from sparring.settings.autoencoder import AutoencoderLosses
@@ -93,7 +92,6 @@ class TestFresh:
         assert written <= {".snakemake", "config.yaml", "experiments"}
 
 
-@pytest.mark.xdist_group("run")
 class TestNothingPlanned:
     """Edits that change no result."""
 
@@ -149,7 +147,6 @@ class TestNothingPlanned:
         assert finished_copy.plan() == set()
 
 
-@pytest.mark.xdist_group("run")
 class TestReplanned:
     """Edits that change results: exactly what follows from them."""
 

@@ -82,7 +82,6 @@ def test_bad_settings_stop_the_program_before_any_job(workspace, what):
         assert not (workspace / name).exists()
 
 
-@pytest.mark.xdist_group("run")
 def test_a_gpu_job_without_a_gpu_stops_with_a_clear_refusal(finished_copy):
     """Never silently on the CPU: training there would take weeks."""
     finished_copy.config["device"] = "cuda"

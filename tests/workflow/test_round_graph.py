@@ -3,12 +3,10 @@
 import subprocess
 import sys
 
-import pytest
 from workspace import LOCAL, REPOSITORY, SNAKEFILE
 
 from sparring.graph.dryrun import parse_dry_run, parse_summary
 
-pytestmark = pytest.mark.xdist_group("run")
 OPTIONS = ("--dry-run", "--forceall")
 
 
