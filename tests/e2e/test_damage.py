@@ -25,13 +25,6 @@ def foreign_autoencoder(path):
         file.attrs["autoencoder_digest"] = "0123456789abcdef"
 
 
-def another_shape(path):
-    with h5py.File(path, "r+") as file:
-        latents = file["latents"][:, :2]
-        del file["latents"]
-        file["latents"] = latents
-
-
 CASES = {
     "NaN among the latents": ("encode_real", TRAIN, put_nan, ("NaN", "delete")),
     "a truncated file": ("encode_real", TRAIN, truncate, ("not a readable HDF5 file", "delete")),
@@ -41,12 +34,6 @@ CASES = {
         FAKES,
         foreign_autoencoder,
         ("autoencoder 0123456789abcdef", "real_latents.h5"),
-    ),
-    "fakes of another shape": (
-        "train_discriminator",
-        FAKES,
-        another_shape,
-        ("[2, 8, 8]", "[4, 8, 8]", "real_latents.h5"),
     ),
 }
 OUTPUTS = {

@@ -105,21 +105,3 @@ def test_a_stage_killed_twice_ends_as_if_undisturbed(finished_copy, command_of, 
     assert "going on from" in done.stderr
     assert digests(folder) == undisturbed
     assert not checkpoint.exists()
-
-
-def test_a_state_of_other_settings_is_not_gone_on_from(finished_copy, command_of, change_job):
-    """Or a forced run after an edit would resume at `done` with the old settings."""
-    run = finished_copy
-    command = command_of("train_discriminator", iteration=0)
-    place = "adversarial/iteration_0/train_discriminator"
-    long = {"epochs": 50, "num_layers": 3, "base_channels": 8}
-    change_job(run, place, settings={"discriminator": long})
-    status, text = start_stage(run, command, "epoch 3/50", signal.SIGTERM)
-    assert status == 75, text
-    short = long | {"epochs": 2}
-    change_job(run, place, settings={"discriminator": short})
-    before = digests(run / ITERATION)
-    done = run.shell(command)
-    assert done.returncode == 0, done.stderr
-    assert "starting over" in done.stderr
-    assert digests(run / ITERATION) == before

@@ -19,7 +19,7 @@ def ask_snakemake(*options: str) -> str:
     command = [sys.executable, "-m", "snakemake", *options]
     answer = subprocess.run(command, capture_output=True, text=True)
     if answer.returncode:
-        sys.stderr.write(answer.stderr)
+        sys.stderr.write(answer.stdout + answer.stderr)
         sys.exit(answer.returncode)
     return answer.stdout + answer.stderr
 
