@@ -1,9 +1,10 @@
-"""The device, the precision and the threads of a job."""
+"""The device, the precision, the threads and the processes of a job."""
 
 from dataclasses import dataclass
 
 import torch
 
+from .distributed import ALONE, Group
 from .errors import UserError
 
 
@@ -13,6 +14,7 @@ class Compute:
 
     device: torch.device
     bf16: bool
+    group: Group = ALONE
 
     def autocast(self) -> torch.autocast:
         """Networks run inside this; losses outside, in fp32."""
@@ -22,19 +24,24 @@ class Compute:
     def description(self) -> str:
         """One line for logs."""
         precision = "bf16 autocast" if self.bf16 else "fp32"
-        return f"{self.device}, {precision}, {torch.get_num_threads()} CPU threads"
+        each = f"{self.device}, {precision}, {torch.get_num_threads()} CPU threads"
+        return each if self.group.count == 1 else f"{self.group.count} processes, each: {each}"
 
 
-def prepare(device: str, precision: str, threads: int) -> Compute:
-    """Check that the device exists, set the thread count, resolve `auto` precision."""
-    torch.set_num_threads(threads)
+def prepare(device: str, precision: str, threads: int, group: Group = ALONE) -> Compute:
+    """Check that the device exists, set the thread count, resolve `auto` precision.
+
+    The processes of a group have a GPU each and share out the threads.
+    """
+    torch.set_num_threads(max(1, threads // group.count))
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "device: found 'cuda' in the settings but torch sees no GPU here; run the job on a "
             "GPU node, or set `device: cpu` in config.yaml to really train on the CPU"
         )
     bf16 = precision == "bf16" or (precision == "auto" and _has_fast_bf16(device))
-    return Compute(torch.device(device), bf16)
+    several = device == "cuda" and group.count > 1
+    return Compute(torch.device(f"cuda:{group.rank}" if several else device), bf16, group)
 
 
 def _has_fast_bf16(device: str) -> bool:

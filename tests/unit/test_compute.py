@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sparring import compute
+from sparring.distributed import Group
 from sparring.errors import UserError
 
 
@@ -43,3 +44,18 @@ def test_threads_come_from_the_rule():
     made = compute.prepare("cpu", "fp32", 2)
     assert torch.get_num_threads() == 2
     assert "2 CPU threads" in made.description
+
+
+@pytest.mark.parametrize(("threads", "each"), [(4, 2), (5, 2), (1, 1)])
+def test_processes_share_out_the_threads(threads, each):
+    made = compute.prepare("cpu", "fp32", threads, Group(1, 2))
+    assert torch.get_num_threads() == each
+    assert (made.device.type, made.group.count) == ("cpu", 2)
+    assert made.description.startswith("2 processes, each: cpu")
+
+
+@pytest.mark.parametrize(("group", "device"), [(Group(), "cuda"), (Group(1, 2), "cuda:1")])
+def test_every_process_has_its_own_gpu(monkeypatch, group, device):
+    """Alone, whichever is the first that the scheduler shows."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert compute.prepare("cuda", "fp32", 1, group).device == torch.device(device)

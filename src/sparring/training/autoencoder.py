@@ -14,7 +14,7 @@ from ..models.autoencoder import Codec, split_heads
 from ..randomness import normals, permutation
 from ..settings.autoencoder import AutoencoderSettings
 from .loop import Weights
-from .optimisation import lr_factor, set_learning_rate
+from .optimisation import add_up, lr_factor, set_learning_rate
 
 _WARMUP_SHARE = 0.05
 _RGB_RANGE = 2.0  # of [-1, 1]
@@ -32,6 +32,7 @@ class AutoencoderTraining:
 
     def __init__(self, codec: Codec, layouts: Layouts, settings: AutoencoderSettings) -> None:
         self.codec = codec
+        self.group = codec.compute.group
         self.layouts = layouts
         self.settings = settings
         self.epochs = settings.epochs
@@ -48,11 +49,13 @@ class AutoencoderTraining:
         s = self.settings
         order = permutation(len(self._rows), s.seed, "autoencoder", epoch)
         rows = np.sort(self._rows[order[step * s.batch_size : (step + 1) * s.batch_size].numpy()])
-        terms = self._losses(rows, epoch)
+        rows, part = self.group.share(rows)
+        terms = {name: part * value for name, value in self._losses(rows, epoch).items()}
         weights = s.losses.model_dump()
         loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        values = add_up(self.group, self.codec.model, {"loss": loss, **terms})
         torch.nn.utils.clip_grad_norm_(self.codec.model.parameters(), s.max_grad_norm)
         total = self.epochs * self.steps_per_epoch
         factor = lr_factor(
@@ -60,7 +63,7 @@ class AutoencoderTraining:
         )
         set_learning_rate(self.optimizer, s.learning_rate * factor)
         self.optimizer.step()
-        return {"loss": loss.detach(), **{k: v.detach() for k, v in terms.items()}}
+        return values
 
     def validate(self) -> dict[str, float]:
         """Loss, PSNR in dB and, with a segmentation head, pixel accuracy, from posterior modes."""

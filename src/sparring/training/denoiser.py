@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from ..randomness import Key, normals, permutation, timesteps
 from ..sampling.sampler import Sampler
 from ..settings.parts import DiffusionTraining
 from .loop import Weights
-from .optimisation import WeightAverage, lr_factor, set_learning_rate
+from .optimisation import WeightAverage, add_up, lr_factor, set_learning_rate
 
 _MIN_VALIDATION_DRAWS = 512  # few held-out latents are each noised several times
 
@@ -30,6 +30,17 @@ class Latents:
 
     train: Tensor
     val: Tensor
+
+
+class Term(NamedTuple):
+    """One term of the loss on some samples."""
+
+    weight: float
+    """In the loss; a weight of 0 only reports the term."""
+    mean: Tensor
+    """Over the samples, each as it counts; a scalar."""
+    counted: float | Tensor
+    """By how much the samples count together, next to others of the same batch."""
 
 
 class DenoiserTraining:
@@ -55,6 +66,7 @@ class DenoiserTraining:
         self.latents = latents
         self.settings = settings
         self.compute = compute
+        self.group = compute.group
         self.average = WeightAverage(self.model, settings.ema_decay)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(),
@@ -69,22 +81,25 @@ class DenoiserTraining:
         self._order: tuple[int, Tensor] | None = None
         self._validation = self._fixed_validation()
 
-    def losses(self, prediction: Prediction) -> dict[str, tuple[float, Tensor]]:
-        """Loss terms by name: (weight, scalar). A weight of 0 only reports the term."""
-        return {"noise_loss": (1.0, noise_loss(prediction).mean())}
+    def losses(self, prediction: Prediction) -> dict[str, Term]:
+        """Loss terms by name."""
+        losses = noise_loss(prediction)
+        return {"noise_loss": Term(1.0, losses.mean(), len(losses))}
 
     def step(self, epoch: int, step: int) -> dict[str, Tensor]:
         """One update on the step's share of the epoch's permutation."""
-        rows = self._rows(epoch, step)
+        rows, part = self.group.share(self._rows(epoch, step))
         terms = self.losses(self._predict(self.model, *self._noised_inputs(epoch, rows)))
-        loss = sum((weight * value for weight, value in terms.values() if weight), torch.zeros(()))
+        means = self._means(terms, part)
+        loss = sum((t.weight * means[n] for n, t in terms.items() if t.weight), torch.zeros(()))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        values = add_up(self.group, self.model, means)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.max_grad_norm)
         set_learning_rate(self.optimizer, self._rate(epoch * self.steps_per_epoch + step))
         self.optimizer.step()
         self.average.update(self.model)
-        return {name: value.detach() for name, (_, value) in terms.items()}
+        return values
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -94,14 +109,15 @@ class DenoiserTraining:
         for rows, t, eps in self._validation:
             terms = self.losses(self._predict(self.average.model, self.latents.val[rows], eps, t))
             count += len(t)
-            for name, (_, value) in terms.items():
-                sums[name] = sums.get(name, 0.0) + float(value) * len(t)
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0.0) + float(term.mean) * len(t)
         return {name: total / count for name, total in sums.items()}
 
     def end_epoch(self, epoch: int, row: Row) -> None:
         """Draw the sample grid when its time has come."""
         interval = self.settings.sample_interval
-        if self._picture and interval and epoch % interval == 0:
+        due = interval and epoch % interval == 0 and self.group.is_main
+        if self._picture and due:
             self._picture(epoch, self._samples())
 
     def learning_rate(self) -> float:
@@ -131,6 +147,20 @@ class DenoiserTraining:
         self.average.model.load_state_dict(state["average"])
         self.average.updates = state["updates"]
         self.optimizer.load_state_dict(state["optimizer"])
+
+    def _means(self, terms: dict[str, Term], part: float) -> dict[str, Tensor]:
+        """Means over the batch; of several processes each has its share, to be added up."""
+        means = {name: term.mean for name, term in terms.items()}
+        if self.group.count == 1:
+            return means
+        counts = torch.stack(
+            [torch.as_tensor(t.counted, device=t.mean.device).float() for t in terms.values()]
+        )
+        counts *= part > 0
+        totals = counts.clone()
+        self.group.sum_([totals])
+        shares = counts / totals.clamp_min(torch.finfo(totals.dtype).tiny)
+        return {name: share * means[name] for name, share in zip(terms, shares, strict=True)}
 
     def _predict(self, model: UNet2DModel, x0: Tensor, eps: Tensor, t: Tensor) -> Prediction:
         with self.compute.autocast():

@@ -15,6 +15,7 @@ from ..models.discriminator import LatentDiscriminator
 from ..randomness import Key, key_seed, permutation
 from ..settings.parts import DiscriminatorSettings
 from .loop import Weights
+from .optimisation import add_up
 
 _BETAS = (0.5, 0.999)  # Radford et al. 2016
 _PLATEAU_FACTOR = 0.5
@@ -69,6 +70,7 @@ class DiscriminatorTraining:
         self.model = model.to(compute.device).train()
         self.settings = settings
         self.compute = compute
+        self.group = compute.group
         self.epochs = settings.epochs
         self._classes = ((reals, real_rows), (fakes, fake_rows))
         smaller = min(len(real_rows.train), len(fake_rows.train))
@@ -87,14 +89,16 @@ class DiscriminatorTraining:
         batches = []
         for label, (latents, rows) in zip(("real", "fake"), self._classes, strict=True):
             order = permutation(len(rows.train), self._seed, *self._key, epoch, label)
-            chosen = order[step * self._half : (step + 1) * self._half]
+            chosen, part = self.group.share(order[step * self._half : (step + 1) * self._half])
             batches.append(latents[torch.from_numpy(rows.train)[chosen]])
         logits, is_real = self._score(*batches)
-        loss = discriminator_loss(logits, is_real).mean()
+        loss = part * discriminator_loss(logits, is_real).mean()
+        right = part * accuracy(logits, is_real).mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        terms = add_up(self.group, self.model, {"loss": loss, "accuracy": right})
         self.optimizer.step()
-        return {"loss": loss.detach(), "accuracy": accuracy(logits, is_real).mean()}
+        return terms
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

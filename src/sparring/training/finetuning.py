@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
 
 from ..artefacts.atomic import replacing
 from ..artefacts.models import read_tensors
@@ -15,7 +14,7 @@ from ..losses.noise import noise_loss
 from ..models.discriminator import LatentDiscriminator
 from ..objectives.x0_bce import adversarial_loss, timestep_weights, weighted_mean
 from ..settings.parts import AdversarialLoss, FinetuneSettings
-from .denoiser import DenoiserTraining
+from .denoiser import DenoiserTraining, Term
 from .loop import Weights
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -44,19 +43,20 @@ class Finetuning(DenoiserTraining):
         if optimizer_state:
             self._load_moments(optimizer_state)
 
-    def losses(self, prediction: Prediction) -> dict[str, tuple[float, Tensor]]:
+    def losses(self, prediction: Prediction) -> dict[str, Term]:
         """noise_loss, and with a discriminator discriminator_loss and viability_score."""
-        terms = {"noise_loss": (self.settings.noise_weight, noise_loss(prediction).mean())}
+        losses = noise_loss(prediction)
+        terms = {"noise_loss": Term(self.settings.noise_weight, losses.mean(), len(losses))}
         if self._discriminator is None or self._adversarial is None:
             return terms
         with self.compute.autocast():
             logits = self._discriminator(prediction.x0_pred)
         weights = timestep_weights(prediction, self.process.num_timesteps, self._adversarial)
         loss = weighted_mean(adversarial_loss(logits), weights)
-        terms["discriminator_loss"] = (self._adversarial.weight, loss)
+        terms["discriminator_loss"] = Term(self._adversarial.weight, loss, weights.sum())
         # A training signal on the x0_pred that the loss counts, never evidence of quality.
         viability = weighted_mean(torch.sigmoid(logits.detach()), weights)
-        terms["viability_score"] = (0.0, viability)
+        terms["viability_score"] = Term(0.0, viability, weights.sum())
         return terms
 
     def extra(self) -> Weights:

@@ -1,7 +1,8 @@
-"""The training loop: epochs, validation, the best weights, histories, state, signals."""
+"""The training loop: epochs, validation, the best weights, histories, state, interrupts."""
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -9,9 +10,10 @@ import torch
 from torch import Tensor
 
 from ..artefacts.histories import Row
+from ..distributed import Group
 from ..errors import UserError
+from ..interrupts import InterruptedRun, interruptible
 from ..progress import progress
-from .interrupts import InterruptedRun, Interrupts
 from .state import ResumeState
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,8 @@ class Stage(Protocol):
     eval_interval: int
     criterion: str
     """The validation figure, lower is better, that chooses the best weights."""
+    group: Group
+    """The processes that share out the batches; what a step returns is of the whole batch."""
 
     def step(self, epoch: int, step: int) -> dict[str, Tensor]:
         """One optimiser update; returns detached loss terms, still on the device."""
@@ -79,52 +83,74 @@ class Trained:
 class Loop:
     """Runs a stage to its last epoch, from its saved state if there is one."""
 
-    def __init__(self, stage: Stage, state: ResumeState, checkpoint_minutes: float) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        state: ResumeState,
+        checkpoint_minutes: float,
+        note: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> None:
+        """`note` is told after every step where the loop stands."""
         self.stage = stage
         self._state = state
         self._seconds_between_saves = checkpoint_minutes * 60
-        self._last_save = time.monotonic()
+        self._tell = note
+        self._last_save = self._started = time.monotonic()
+        self._resumed_at = 0
         self._names: list[str] = []
         self.progress = Progress()
 
     def run(self) -> Trained:
-        """Train; raises InterruptedRun after saving when a signal asks to stop."""
-        with Interrupts() as interrupts:
+        """Train; raises InterruptedRun after saving when the job is asked to stop.
+
+        Of several processes only the main one returns, the others end here.
+        """
+        with interruptible():
             self._resume()
+            self._note()
             if not self.progress.history:
                 self._record_start()
             while self.progress.epoch < self.stage.epochs:
-                self._run_epoch(interrupts)
+                self._run_epoch()
                 self._end_epoch()
+        self.stage.group.finish()
         p = self.progress
         return Trained(p.history, p.best, p.best_epoch, p.extra)
 
-    def _run_epoch(self, interrupts: Interrupts) -> None:
+    def _run_epoch(self) -> None:
+        remaining = range(self.progress.step, self.stage.steps_per_epoch)
+        what = f"epoch {self.progress.epoch + 1}"
+        try:
+            for step in progress(remaining, what, len(remaining), "step"):
+                self._step(step)
+        except InterruptedRun:
+            self._save()
+            raise
+
+    def _step(self, step: int) -> None:
         p = self.progress
-        remaining = range(p.step, self.stage.steps_per_epoch)
-        for step in progress(remaining, f"epoch {p.epoch + 1}", len(remaining), "step"):
-            terms = self.stage.step(p.epoch, step)
-            self._names = list(terms)
-            p.losses.append(torch.stack([terms[name].float() for name in self._names]))
-            p.step = step + 1
-            if interrupts.received:
-                self._save()
-                raise InterruptedRun(f"{interrupts.received} came: state saved, run again to go on")
-            if time.monotonic() - self._last_save > self._seconds_between_saves:
-                self._save()
+        terms = self.stage.step(p.epoch, step)
+        self._names = list(terms)
+        p.losses.append(torch.stack([terms[name].float() for name in self._names]))
+        p.step = step + 1
+        self._note()
+        due = time.monotonic() - self._last_save > self._seconds_between_saves
+        if due and self.stage.group.is_main:
+            self._save()
 
     def _end_epoch(self) -> None:
         p, stage = self.progress, self.stage
-        losses = torch.stack(p.losses).cpu()
-        self._require_finite(losses)
+        losses = self._losses()
         means = losses.mean(0).tolist()
         p.epoch, p.step, p.losses = p.epoch + 1, 0, []
         row: Row = {"epoch": p.epoch, "step": p.epoch * stage.steps_per_epoch}
         row["learning_rate"] = stage.learning_rate()
         row |= {f"train_{name}": mean for name, mean in zip(self._names, means, strict=True)}
-        if p.epoch % stage.eval_interval == 0 or p.epoch == stage.epochs:
+        due = p.epoch % stage.eval_interval == 0 or p.epoch == stage.epochs
+        if due and stage.group.is_main:
             row |= self._validate()
             self._keep_best(row)
+        row = stage.group.from_main(row)
         stage.end_epoch(p.epoch, row)
         p.history.append(row)
         logger.info("epoch %d/%d  %s", p.epoch, stage.epochs, _shown(row))
@@ -132,10 +158,11 @@ class Loop:
     def _record_start(self) -> None:
         """Row 0: validation before the first update. It is a baseline and never `best`."""
         row: Row = {"epoch": 0, "step": 0, "learning_rate": None}
-        row |= self._validate()
+        if self.stage.group.is_main:
+            row |= self._validate()
+            if self.stage.epochs == 0:
+                self._keep_best(row)
         self.progress.history.append(row)
-        if self.stage.epochs == 0:
-            self._keep_best(row)
 
     def _validate(self) -> Row:
         figures = self.stage.validate()
@@ -154,7 +181,10 @@ class Loop:
             p.best, p.best_value, p.best_epoch = self.stage.weights(), value, p.epoch
             p.extra = self.stage.extra()
 
-    def _require_finite(self, losses: Tensor) -> None:
+    def _losses(self) -> Tensor:
+        """Loss terms of the epoch's steps so far, `[steps, terms]`; all finite or UserError."""
+        device = self.progress.losses[-1].device  # those of an earlier attempt are on the CPU
+        losses = torch.stack([terms.to(device) for terms in self.progress.losses]).cpu()
         bad = (~torch.isfinite(losses)).nonzero()
         if len(bad):
             step, term = bad[0].tolist()
@@ -163,21 +193,49 @@ class Loop:
                 f"{self.progress.epoch + 1} step {step + 1}: training has diverged; lower "
                 "learning_rate, or set precision: fp32. The last good state is kept"
             )
+        return losses
 
     def _save(self) -> None:
         if self.progress.losses:
-            # A state with NaN in it would make every retry fail.
-            self._require_finite(torch.stack(self.progress.losses).cpu())
+            self._losses()  # a state with NaN in it would make every retry fail
         self._state.save({"stage": self.stage.state(), "names": self._names, **vars(self.progress)})
         self._last_save = time.monotonic()
 
-    def _resume(self) -> None:
-        saved = self._state.load()
-        if saved is None:
+    def _note(self) -> None:
+        """Epochs done, the last losses and the seconds that are left at the present speed."""
+        if not self.stage.group.is_main:
             return
+        p, per_epoch = self.progress, self.stage.steps_per_epoch
+        done, total = p.epoch * per_epoch + p.step, self.stage.epochs * per_epoch
+        made = done - self._resumed_at
+        pace = (time.monotonic() - self._started) / made if made else None
+        last = {k: v for k, v in p.history[-1].items() if "loss" in k} if p.history else {}
+        self._tell(
+            {
+                "done": done / per_epoch,
+                "total": self.stage.epochs,
+                "unit": "epoch",
+                "seconds_left": None if pace is None else pace * (total - done),
+                **last,
+            }
+        )
+
+    def _resume(self) -> None:
+        group = self.stage.group
+        saved = self._state.load() if group.is_main else None
+        place = group.from_main([saved["epoch"], saved["step"]] if saved else None)
+        if place is None:
+            return
+        saved = saved or self._state.load()
+        if saved is None or [saved["epoch"], saved["step"]] != place:
+            raise UserError(
+                f"{self._state.path}: process {group.rank + 1} of {group.count} does not read what "
+                "the first one read (epoch {}, step {}); run again".format(*place)
+            )
         self.stage.restore(saved.pop("stage"))
         self._names = saved.pop("names")
         self.progress = Progress(**saved)
+        self._resumed_at = self.progress.epoch * self.stage.steps_per_epoch + self.progress.step
         logger.info("going on from epoch %d step %d", self.progress.epoch, self.progress.step)
 
 

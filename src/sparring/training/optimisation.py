@@ -7,6 +7,8 @@ from typing import Generic, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ..distributed import Group
+
 
 def lr_factor(
     step: int, total_steps: int, warmup_steps: int, schedule: Literal["constant", "cosine"]
@@ -28,6 +30,17 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the rate of all parameter groups."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def add_up(group: Group, model: nn.Module, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Gradients (in place) and detached loss terms of a batch, from every process's share."""
+    values = {name: value.detach() for name, value in terms.items()}
+    if group.count == 1:
+        return values
+    stacked = torch.stack([value.float() for value in values.values()])
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    group.sum_([*gradients, stacked])
+    return dict(zip(values, stacked.unbind(), strict=True))
 
 
 M = TypeVar("M", bound=nn.Module)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from diffusers import UNet2DModel
 
 from sparring.artefacts.layouts import LayoutRow, Layouts, writing_layouts
 from sparring.compute import Compute
+from sparring.interrupts import InterruptedRun
 from sparring.models.autoencoder import Codec, build_autoencoder
 from sparring.models.denoiser import build_scheduler
 from sparring.models.discriminator import LatentDiscriminator
@@ -27,7 +29,6 @@ from sparring.training.autoencoder import AutoencoderTraining
 from sparring.training.denoiser import DenoiserTraining, Latents
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
 from sparring.training.finetuning import Finetuning
-from sparring.training.interrupts import InterruptedRun
 from sparring.training.loop import Loop
 from sparring.training.state import ResumeState
 
@@ -114,10 +115,8 @@ def discriminating(reals=None, fakes=None, **keys):
     )
 
 
-@pytest.fixture(scope="session")
-def layouts(tmp_path_factory):
+def write_layouts(path):
     """20 layouts of 16 x 16 in four classes: 10 train, 5 validate, 5 test."""
-    path = tmp_path_factory.mktemp("dataset") / "layouts.h5"
     classes = [{"id": n, "name": str(n), "rgb": [60 * n, 0, 255]} for n in range(4)]
     ids = np.random.default_rng(0).integers(4, size=(20, 4, 4), dtype=np.uint8)
     with writing_layouts(path, classes) as writer:
@@ -127,19 +126,37 @@ def layouts(tmp_path_factory):
     return Layouts(path)
 
 
+@pytest.fixture(scope="session")
+def layouts(tmp_path_factory):
+    return write_layouts(tmp_path_factory.mktemp("dataset") / "layouts.h5")
+
+
+def autoencoder_training(layouts, **keys):
+    small = {"block_out_channels": (8, 8), "norm_num_groups": 4, "latent_channels": 2,
+             "epochs": 2, "batch_size": 4, "eval_interval": 1, "input": "classes"}  # fmt: skip
+    settings = AutoencoderSettings(dataset="plans", **small | keys)
+    with seeded_initialisation(0, "autoencoder"):
+        model = build_autoencoder(settings, layouts.num_classes, layouts.side)
+    return AutoencoderTraining(Codec(model, layouts.palette, CPU), layouts, settings)
+
+
 @pytest.fixture
 def autoencoding(layouts):
     """Makes an AutoencoderTraining."""
+    return partial(autoencoder_training, layouts)
 
-    def make(**keys):
-        small = {"block_out_channels": (8, 8), "norm_num_groups": 4, "latent_channels": 2,
-                 "epochs": 2, "batch_size": 4, "eval_interval": 1, "input": "classes"}  # fmt: skip
-        settings = AutoencoderSettings(dataset="plans", **small | keys)
-        with seeded_initialisation(0, "autoencoder"):
-            model = build_autoencoder(settings, layouts.num_classes, layouts.side)
-        return AutoencoderTraining(Codec(model, layouts.palette, CPU), layouts, settings)
 
-    return make
+def uneven(layouts, **keys):
+    """Makers of stages that are not easily shared out: a last batch of one row, weights by
+    timestep, a schedule that hangs on validation, several terms."""
+    pictures = {"sample_interval": 1, "sample_grid": {"num_samples": 2, "num_steps": 1}}
+    wide = AdversarialLoss(timesteps=(0.0, 0.6))
+    return {
+        "pretraining": partial(pretraining, train=9, lr_schedule="cosine", **pictures, **keys),
+        "finetuning": partial(finetuning, adversarial=wide, **keys),
+        "discriminating": partial(discriminating, **{"batch_size": 6} | keys),
+        "autoencoding": partial(autoencoder_training, layouts, **keys),
+    }
 
 
 def run(stage, directory, digest="d", checkpoint_minutes=1e9):
@@ -221,10 +238,13 @@ def tiny():
         pretraining=pretraining,
         finetuning=finetuning,
         discriminating=discriminating,
+        uneven=uneven,
         run=run,
         stopping_at=stopping_at,
         terminate=terminate,
         cut_power=cut_power,
+        PowerCut=PowerCut,
         run_interrupted=run_interrupted,
+        flat=flat,
         same=same,
     )

@@ -118,7 +118,7 @@ def test_real_latents_do_not_enter_the_adversarial_term(tiny):
     leaves = {name: tiny.latents(4, n).requires_grad_() for n, name in enumerate(names)}
     ab = torch.tensor([0.9, 0.5, 0.1, 0.01])
     record = Prediction(timesteps=torch.tensor([10, 300, 600, 900]), alpha_bar=ab, **leaves)
-    _, loss = stage.losses(record)["discriminator_loss"]
+    loss = stage.losses(record)["discriminator_loss"].mean
     gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     reached = [name for name, g in zip(names, gradients, strict=True) if g is not None]
     assert reached == ["x0_pred"]
@@ -134,9 +134,9 @@ def test_the_discriminator_scores_clean_predictions(tiny):
         logits = critic(stage.last.x0_pred)
     terms = stage.losses(stage.last)
     torch.testing.assert_close(
-        terms["discriminator_loss"][1].detach(), torch.nn.functional.softplus(-logits).mean()
+        terms["discriminator_loss"].mean.detach(), torch.nn.functional.softplus(-logits).mean()
     )
-    torch.testing.assert_close(terms["viability_score"][1], torch.sigmoid(logits).mean())
+    torch.testing.assert_close(terms["viability_score"].mean, torch.sigmoid(logits).mean())
 
 
 def test_the_range_keeps_the_term_off_other_timesteps(tiny):
@@ -145,7 +145,7 @@ def test_the_range_keeps_the_term_off_other_timesteps(tiny):
     x = tiny.latents(3, 0)
     output = x.clone().requires_grad_()
     record = stage.process.prediction(x, x, torch.tensor([199, 200, 999]), output)
-    _, loss = stage.losses(record)["discriminator_loss"]
+    loss = stage.losses(record)["discriminator_loss"].mean
     loss.backward()
     assert (output.grad.flatten(1).norm(dim=1) > 0).tolist() == [True, False, False]
 
@@ -164,17 +164,17 @@ def test_viability_is_reported_and_never_optimised(tiny):
     terms = stage.step(0, 0)
     assert set(terms) == {"noise_loss", "discriminator_loss", "viability_score"}
     assert 0 < terms["viability_score"] < 1
-    weight, score = stage.losses(stage.last)["viability_score"]
-    assert weight == 0
-    assert not score.requires_grad
+    term = stage.losses(stage.last)["viability_score"]
+    assert term.weight == 0
+    assert not term.mean.requires_grad
 
 
 def test_weights_of_the_terms_are_those_of_the_settings(tiny):
     stage = tiny.finetuning(Recorded, adversarial=AdversarialLoss(weight=0.3), noise_weight=0.7)
     stage.step(0, 0)
     terms = stage.losses(stage.last)
-    assert terms["noise_loss"][0] == 0.7
-    assert terms["discriminator_loss"][0] == 0.3
+    assert terms["noise_loss"].weight == 0.7
+    assert terms["discriminator_loss"].weight == 0.3
     assert set(tiny.finetuning(control=True).losses(stage.last)) == {"noise_loss"}
 
 

@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from sparring.artefacts.histories import history_text
+from sparring.distributed import ALONE, Group
 from sparring.errors import UserError
-from sparring.training.interrupts import InterruptedRun
+from sparring.interrupts import InterruptedRun
 
 
 class Scripted:
     """A stage whose losses and validation figures are written down beforehand."""
 
     criterion = "val_loss"
+    group = ALONE
 
     def __init__(self, val, losses=None, steps=2, interval=1):
         """`val[e]` after epoch e, `losses[e][s]` in step s of epoch e (from 0)."""
@@ -135,6 +137,19 @@ def test_a_validation_figure_that_is_not_finite_stops_the_run(tiny, tmp_path, va
         tiny.run(Scripted(val), tmp_path)
     for part in (f"validation loss is {val[epoch]}", f"after epoch {epoch}", "learning_rate"):
         assert part in str(stop.value)
+
+
+def test_a_process_that_reads_another_state_than_the_main_one_stops(tiny, tmp_path):
+    """File servers may show two processes different files for a while."""
+
+    class Second(Group):
+        def from_main(self, value):
+            return [3, 1]
+
+    stage = Scripted([5.0] * 4)
+    stage.group = Second(1, 2)
+    with pytest.raises(UserError, match=r"checkpoint.pt: process 2 of 2 .*epoch 3, step 1.*again"):
+        tiny.run(stage, tmp_path)
 
 
 def test_history_survives_an_interruption(tiny, tmp_path):

@@ -8,8 +8,8 @@ import signal
 import pytest
 import torch
 
+from sparring.interrupts import EXIT_STATUS, InterruptedRun
 from sparring.settings.parts import AdversarialLoss
-from sparring.training.interrupts import EXIT_STATUS, InterruptedRun
 from sparring.training.state import ResumeState
 
 STAGES = ["pretraining", "finetuning", "control", "discriminating", "autoencoding"]
@@ -77,7 +77,7 @@ def test_power_cuts_end_with_the_same_bytes(tiny, make, undisturbed, tmp_path, m
 def test_a_signal_finishes_the_step_saves_and_says_so(tiny, tmp_path, number):
     stage = tiny.stopping_at(tiny.pretraining(), {1}, lambda: os.kill(os.getpid(), number))
     before = signal.getsignal(number)
-    with pytest.raises(InterruptedRun, match=f"{number.name} came: state saved, run again"):
+    with pytest.raises(InterruptedRun, match=f"{number.name} came: stopped in good order"):
         tiny.run(stage, tmp_path)
     assert signal.getsignal(number) is before
     saved = ResumeState(tmp_path, "d").load()
@@ -128,7 +128,8 @@ def test_a_state_of_other_settings_is_discarded(tiny, tmp_path, caplog):
         tiny.run(stage, tmp_path, digest="before")
     with caplog.at_level(logging.INFO, "sparring"):
         found = tiny.run(tiny.pretraining(), tmp_path, digest="after")
-    assert "other settings or inputs: starting over" in caplog.text
+    assert "other settings, inputs or another revision" in caplog.text
+    assert "starting over" in caplog.text
     assert tiny.same(found.best, tiny.run(tiny.pretraining(), tmp_path / "plain").best)
 
 
@@ -188,12 +189,9 @@ def test_a_checkpoint_of_another_format_is_discarded(tmp_path, caplog):
         assert "starting over" in caplog.text
 
 
-def test_clear_deletes_the_state(tmp_path):
+def test_saving_leaves_nothing_but_the_state(tmp_path):
     state = ResumeState(tmp_path / "deep", "d")
-    state.save({"epoch": 1})
-    assert state.load() == {"epoch": 1}
+    for epoch in (1, 2):
+        state.save({"epoch": epoch})
+    assert state.load() == {"epoch": 2}
     assert [p.name for p in state.path.parent.iterdir()] == ["checkpoint.pt"]
-    state.clear()
-    assert state.load() is None
-    assert list(state.path.parent.iterdir()) == []
-    state.clear()  # nothing left is no error
