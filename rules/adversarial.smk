@@ -37,11 +37,31 @@ def incoming_optimizer(wildcards):
     )
 
 
+def one_of(names):
+    """A wildcard constraint; of no names, one that nothing matches."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
+# Fakes come from one job, or from one per shard and a last one that gathers them.
+SHARDED = {
+    name for name in ROUNDS.adversarial_names if ROUNDS.adversarial(name).sampling.shards > 1
+}
+
+
+def shards_of_fakes(wildcards):
+    """The files that an iteration's fakes are gathered from."""
+    shards = ROUNDS.adversarial(wildcards.experiment).sampling.shards
+    place = ADVERSARIAL.format(**wildcards)
+    return [f"{place}/fake_latents_shards/{n}_of_{shards}.h5" for n in range(shards)]
+
+
 rule encode_real:
     input:
         latents_of("train"),
     output:
         ADVERSARIAL + "/real_latents.h5",
+    benchmark:
+        benchmark_of(IN_ADVERSARIAL, "encode_real")
     resources:
         mem_mb=2000,
         runtime=60,
@@ -60,9 +80,13 @@ rule sample_fake:
         autoencoder=autoencoder_of,
     output:
         ADVERSARIAL + "/fake_latents.h5",
+    benchmark:
+        benchmark_of(IN_ADVERSARIAL, "sample_fake")
+    wildcard_constraints:
+        experiment=one_of(set(ROUNDS.adversarial_names) - SHARDED),
     threads: 1
     resources:
-        gpu=gpus,
+        gpu=one_gpu,
         mem_mb=8000,
         runtime=720,
     params:
@@ -76,6 +100,51 @@ rule sample_fake:
         " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q} --output {output}"
 
 
+rule sample_fake_shard:
+    input:
+        denoiser=fakes_denoiser,
+        autoencoder=autoencoder_of,
+    output:
+        ADVERSARIAL + "/fake_latents_shards/{shard}_of_{shards}.h5",
+    benchmark:
+        benchmark_of(IN_ADVERSARIAL, "sample_fake_shard_{shard}_of_{shards}")
+    threads: 1
+    resources:
+        gpu=one_gpu,
+        mem_mb=8000,
+        runtime=720,
+    params:
+        settings=settings_of("sample_fake_shard"),
+        job=job_of("sample_fake_shard"),
+        program=program("sample_fake_shard"),
+        denoiser=lambda wildcards, input: folder(input.denoiser),
+        autoencoder=lambda wildcards, input: folder(input.autoencoder),
+    shell:
+        "{params.program} --job {params.job} --threads {threads}"
+        " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q} --output {output}"
+
+
+rule gather_fake:
+    input:
+        shards_of_fakes,
+    output:
+        ADVERSARIAL + "/fake_latents.h5",
+    benchmark:
+        benchmark_of(IN_ADVERSARIAL, "gather_fake")
+    wildcard_constraints:
+        experiment=one_of(SHARDED),
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=settings_of("gather_fake"),
+        job=job_of("gather_fake"),
+        program=program("gather_fake"),
+    shell:
+        "{params.program} --job {params.job} --threads {threads}"
+        " --shards {input} --output {output}"
+
+
 rule train_discriminator:
     input:
         real=ADVERSARIAL + "/real_latents.h5",
@@ -84,6 +153,8 @@ rule train_discriminator:
     output:
         discriminator=model_files(ADVERSARIAL + "/discriminator"),
         history=ADVERSARIAL + "/discriminator_history.csv",
+    benchmark:
+        benchmark_of(IN_ADVERSARIAL, "train_discriminator")
     threads: 1
     resources:
         gpu=gpus,
@@ -116,6 +187,8 @@ rule finetune_diffusion:
         latest=denoiser_files(ITERATION + "/denoiser_latest"),
         history=ITERATION + "/diffusion_history.csv",
         optimizer=ITERATION + "/optimizer.safetensors",
+    benchmark:
+        benchmark_of(IN_ITERATION, "finetune_diffusion")
     threads: 1
     resources:
         gpu=gpus,

@@ -23,6 +23,8 @@ rule train_autoencoder:
         RESULTS + "/autoencoders/{autoencoder}/history.csv",
         RESULTS + "/autoencoders/{autoencoder}/reconstruction.json",
         RESULTS + "/autoencoders/{autoencoder}/reconstructions.png",
+    benchmark:
+        benchmark_of("/autoencoders/{autoencoder}", "train_autoencoder")
     threads: 2
     resources:
         gpu=gpus,

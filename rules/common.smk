@@ -9,8 +9,16 @@ from snakemake.exceptions import WorkflowError
 
 from sparring.artefacts.model_files import DENOISER_FILES, MODEL_FILES
 from sparring.errors import UserError
-from sparring.rounds import check_rounds, disk_needed, freeze_job, job_files, load_rounds
-from sparring.rounds import stage_settings
+from sparring.rounds import (
+    check_rounds,
+    check_wall_time,
+    disk_needed,
+    forget_work,
+    freeze_job,
+    job_files,
+    load_rounds,
+    stage_settings,
+)
 
 # Snakemake walks the graph recursively; 600 iterations in a row exceed Python's default of 1000.
 sys.setrecursionlimit(100_000)
@@ -22,11 +30,18 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
-RESULTS = ROUNDS.config.results
-ITERATION = RESULTS + "/{experiment}/{arm}/iteration_{iteration}"
-ADVERSARIAL = RESULTS + "/{experiment}/adversarial/iteration_{iteration}"
+RESULTS, LOGS = ROUNDS.config.results, ROUNDS.config.logs
+IN_ITERATION = "/{experiment}/{arm}/iteration_{iteration}"
+IN_ADVERSARIAL = "/{experiment}/adversarial/iteration_{iteration}"
+ITERATION, ADVERSARIAL = RESULTS + IN_ITERATION, RESULTS + IN_ADVERSARIAL
 # `basedir` would be the user's when this workflow is used as a module.
 PYTHON = sys.executable
+TRAINING = {
+    "train_autoencoder",
+    "pretrain_diffusion",
+    "train_discriminator",
+    "finetune_diffusion",
+}
 SCRIPTS = Path(str(workflow.current_basedir)).parent / "workflow" / "scripts"
 
 
@@ -54,15 +69,42 @@ def job_of(rule):
 
 def program(rule):
     """The command of a job. It takes `input`, so that Snakemake does not record it as a parameter:
-    another place of Python or of this repository is no reason to run again."""
-    return lambda wildcards, input: shlex.join([PYTHON, str(SCRIPTS / f"{rule}.py")])
+    another place of Python, other GPUs or another wall time is no reason to run again."""
+
+    def command(wildcards, input, resources):
+        options = ["--runtime", str(resources.get("runtime", 0))] if "runtime" in resources else []
+        if rule in TRAINING:
+            options += ["--processes", str(resources.get("gpu") or gpus_wanted(wildcards))]
+        return shlex.join([PYTHON, str(SCRIPTS / f"{rule}.py"), *options])
+
+    return command
+
+
+def gpus_wanted(wildcards):
+    """GPUs (processes, on the CPU) that the settings give to a training job."""
+    name = dict(wildcards.items()).get("experiment")
+    return ROUNDS.gpus_of(name) if name else ROUNDS.config.gpus
+
+
+def on_gpu(wildcards):
+    """Whether a job runs on cuda."""
+    name = dict(wildcards.items()).get("experiment")
+    return (ROUNDS.device_of(name) if name else ROUNDS.config.device) == "cuda"
+
+
+def one_gpu(wildcards):
+    """A job that encodes or samples occupies one GPU."""
+    return int(on_gpu(wildcards))
 
 
 def gpus(wildcards):
-    """GPUs that a job occupies: one where the experiment runs on cuda."""
-    name = dict(wildcards.items()).get("experiment")
-    device = ROUNDS.device_of(name) if name else ROUNDS.config.device
-    return 1 if device == "cuda" else 0
+    """A training job occupies as many GPUs as the settings give it."""
+    return gpus_wanted(wildcards) if on_gpu(wildcards) else 0
+
+
+def benchmark_of(place, rule):
+    """Snakemake's own measurement of the last attempt, beside the log; attempts.csv has all."""
+    return f"{LOGS}{place}/{rule}.benchmark.tsv"
 
 
 def model_files(directory):
@@ -107,14 +149,27 @@ def results_of_experiments(wildcards):
     return wanted
 
 
+def is_forced(job):
+    """Whether the user asked for this very job to run again."""
+    asked = workflow.dag_settings
+    named = {job.rule.name, *map(str, job.output)}
+    targets = set(asked.targets or ()) if asked.forcetargets else set()
+    return asked.forceall or bool(named & (set(asked.forcerun or ()) | targets))
+
+
 def begin(planned):
     """Freeze the settings of the planned jobs; say what the run needs on disk.
 
     The stage is read from the settings: used as a module, rules may have other names.
     """
     jobs = [(json.loads(job.params.settings)["stage"], job.wildcards_dict) for job in planned]
+    if workflow.executor_plugin.common_settings.non_local_exec:
+        for job in planned:
+            check_wall_time(ROUNDS, str(job), job.resources.get("runtime"))
     for job, (stage, wildcards) in zip(planned, jobs, strict=True):
         freeze_job(ROUNDS, stage, wildcards, job.params.settings)
+        if is_forced(job):
+            forget_work(ROUNDS, stage, wildcards)
     for warning in ROUNDS.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(disk_needed(ROUNDS, jobs), file=sys.stderr)

@@ -2,15 +2,8 @@
 
 
 def dataset_files(wildcards):
-    """The manifest, its classes and its zips; images in folders are too many to watch."""
-    settings = ROUNDS.config.datasets[wildcards.dataset]
-    if settings.kind == "procedural":
-        return []
-    beside = settings.manifest.parent
-    classes = settings.classes or beside / "classes.json"
-    return [
-        str(f) for f in (settings.manifest, classes, *sorted(beside.glob("*.zip"))) if f.is_file()
-    ]
+    """The files that a dataset is packed from, as far as they can be watched."""
+    return [str(path) for path in ROUNDS.config.datasets[wildcards.dataset].files()]
 
 
 rule pack_layouts:
@@ -18,6 +11,8 @@ rule pack_layouts:
         dataset_files,
     output:
         RESULTS + "/datasets/{dataset}/layouts.h5",
+    benchmark:
+        benchmark_of("/datasets/{dataset}", "pack_layouts")
     resources:
         mem_mb=2000,
         runtime=60,
@@ -37,9 +32,11 @@ rule encode_layouts:
         train=RESULTS + "/latents/{dataset}-{autoencoder}/train.h5",
         val=RESULTS + "/latents/{dataset}-{autoencoder}/val.h5",
         test=RESULTS + "/latents/{dataset}-{autoencoder}/test.h5",
+    benchmark:
+        benchmark_of("/latents/{dataset}-{autoencoder}", "encode_layouts")
     threads: 2
     resources:
-        gpu=gpus,
+        gpu=one_gpu,
         mem_mb=8000,
         runtime=120,
     params:

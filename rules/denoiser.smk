@@ -10,6 +10,8 @@ rule pretrain_diffusion:
         denoiser=denoiser_files(RESULTS + "/{experiment}/denoiser"),
         latest=denoiser_files(RESULTS + "/{experiment}/denoiser_latest"),
         history=RESULTS + "/{experiment}/diffusion_history.csv",
+    benchmark:
+        benchmark_of("/{experiment}", "pretrain_diffusion")
     threads: 2
     resources:
         gpu=gpus,

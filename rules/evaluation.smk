@@ -39,9 +39,11 @@ rule sample_evaluation:
         autoencoder=autoencoder_of,
     output:
         RESULTS + "/{experiment}/{model}/evaluation_latents.h5",
+    benchmark:
+        benchmark_of("/{experiment}/{model}", "sample_evaluation")
     threads: 1
     resources:
-        gpu=gpus,
+        gpu=one_gpu,
         mem_mb=8000,
         runtime=720,
     params:
@@ -62,6 +64,8 @@ rule evaluate:
         reference=latents_of("train"),
     output:
         RESULTS + "/{experiment}/{model}/evaluation.json",
+    benchmark:
+        benchmark_of("/{experiment}/{model}", "evaluate")
     threads: 1
     resources:
         mem_mb=4000,
@@ -82,6 +86,8 @@ rule summarise:
     output:
         table=RESULTS + "/{experiment}/evaluation.csv",
         plot=RESULTS + "/{experiment}/evaluation.png",
+    benchmark:
+        benchmark_of("/{experiment}", "summarise")
     resources:
         mem_mb=2000,
         runtime=30,
@@ -103,6 +109,8 @@ rule select_best:
     output:
         denoiser=denoiser_files(RESULTS + "/{experiment}/selected/denoiser"),
         verdict=RESULTS + "/{experiment}/selected.json",
+    benchmark:
+        benchmark_of("/{experiment}", "select_best")
     resources:
         mem_mb=2000,
         runtime=30,
@@ -126,9 +134,11 @@ rule compare_samples:
         samples=of_all_models("evaluation_latents.h5"),
     output:
         RESULTS + "/{experiment}/samples.png",
+    benchmark:
+        benchmark_of("/{experiment}", "compare_samples")
     threads: 1
     resources:
-        gpu=gpus,
+        gpu=one_gpu,
         mem_mb=4000,
         runtime=60,
     params:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from sparring.settings.stages import CompareSamples
-from sparring.stages.job import Job, job_parser, run_job
+from sparring.stages.job import Job, StageParser, run_job
 
 
 def run(job: Job[CompareSamples], args: argparse.Namespace) -> None:
@@ -16,14 +16,12 @@ def run(job: Job[CompareSamples], args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = job_parser(__doc__)
-    parser.add_argument("--layouts", type=Path, required=True, help="packed layouts")
-    parser.add_argument("--autoencoder", type=Path, required=True, help="autoencoder directory")
+    parser = StageParser(__doc__)
+    parser.add_input("--layouts", required=True, help="packed layouts")
+    parser.add_input("--autoencoder", required=True, help="autoencoder directory")
     parser.add_argument(
         "--models", nargs="+", required=True, help="names of the models: start, {arm}/iteration_{n}"
     )
-    parser.add_argument(
-        "--samples", type=Path, nargs="+", required=True, help="latents file per model"
-    )
+    parser.add_input("--samples", nargs="+", required=True, help="latents file per model")
     parser.add_argument("--output", type=Path, required=True, help="PNG to write")
     run_job(CompareSamples, parser, run)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from sparring.settings.stages import EncodeLayouts
-from sparring.stages.job import Job, job_parser, run_job
+from sparring.stages.job import Job, StageParser, run_job
 
 
 def run(job: Job[EncodeLayouts], args: argparse.Namespace) -> None:
@@ -16,9 +16,9 @@ def run(job: Job[EncodeLayouts], args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = job_parser(__doc__)
-    parser.add_argument("--layouts", type=Path, required=True, help="packed layouts")
-    parser.add_argument("--autoencoder", type=Path, required=True, help="autoencoder directory")
+    parser = StageParser(__doc__)
+    parser.add_input("--layouts", required=True, help="packed layouts")
+    parser.add_input("--autoencoder", required=True, help="autoencoder directory")
     parser.add_argument(
         "--train", type=Path, required=True, help="latents of the train split to write"
     )

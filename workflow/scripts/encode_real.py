@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from sparring.settings.stages import EncodeReal
-from sparring.stages.job import Job, job_parser, run_job
+from sparring.stages.job import Job, StageParser, run_job
 
 
 def run(job: Job[EncodeReal], args: argparse.Namespace) -> None:
@@ -15,7 +15,7 @@ def run(job: Job[EncodeReal], args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = job_parser(__doc__)
-    parser.add_argument("--latents", type=Path, required=True, help="encoded train split")
+    parser = StageParser(__doc__)
+    parser.add_input("--latents", required=True, help="encoded train split")
     parser.add_argument("--output", type=Path, required=True, help="real_latents.h5 to write")
     run_job(EncodeReal, parser, run)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from sparring.settings.stages import Evaluate
-from sparring.stages.job import Job, job_parser, run_job
+from sparring.stages.job import Job, StageParser, run_job
 
 
 def run(job: Job[Evaluate], args: argparse.Namespace) -> None:
@@ -15,9 +15,9 @@ def run(job: Job[Evaluate], args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = job_parser(__doc__)
-    parser.add_argument("--samples", type=Path, required=True, help="latents of the model")
-    parser.add_argument("--held-out", type=Path, required=True, help="latents of the test split")
-    parser.add_argument("--reference", type=Path, required=True, help="latents of the train split")
+    parser = StageParser(__doc__)
+    parser.add_input("--samples", required=True, help="latents of the model")
+    parser.add_input("--held-out", required=True, help="latents of the test split")
+    parser.add_input("--reference", required=True, help="latents of the train split")
     parser.add_argument("--output", type=Path, required=True, help="evaluation.json to write")
     run_job(Evaluate, parser, run)

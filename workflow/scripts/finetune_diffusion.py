@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from sparring.settings.stages import FinetuneDiffusion
-from sparring.stages.job import Job, job_parser, run_job
+from sparring.stages.job import Job, StageParser, run_job
 
 
 def run(job: Job[FinetuneDiffusion], args: argparse.Namespace) -> None:
@@ -23,22 +23,14 @@ def run(job: Job[FinetuneDiffusion], args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = job_parser(__doc__)
-    parser.add_argument("--train-latents", type=Path, required=True, help="latents to train on")
-    parser.add_argument(
-        "--val-latents", type=Path, required=True, help="latents that choose the best epoch"
-    )
-    parser.add_argument(
-        "--autoencoder", type=Path, required=True, help="autoencoder directory, for sample grids"
-    )
-    parser.add_argument(
-        "--denoiser", type=Path, required=True, help="denoiser directory to start from"
-    )
-    parser.add_argument(
-        "--discriminator", type=Path, help="discriminator directory; none in the control arm"
-    )
-    parser.add_argument(
-        "--optimizer", type=Path, help="optimizer.safetensors of the previous iteration to carry on"
+    parser = StageParser(__doc__)
+    parser.add_input("--train-latents", required=True, help="latents to train on")
+    parser.add_input("--val-latents", required=True, help="latents that choose the best epoch")
+    parser.add_input("--autoencoder", required=True, help="autoencoder directory, for sample grids")
+    parser.add_input("--denoiser", required=True, help="denoiser directory to start from")
+    parser.add_input("--discriminator", help="discriminator directory; none in the control arm")
+    parser.add_input(
+        "--optimizer", help="optimizer.safetensors of the previous iteration to carry on"
     )
     parser.add_argument(
         "--output", type=Path, required=True, help="denoiser directory to write (best epoch)"

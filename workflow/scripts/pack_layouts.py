@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from sparring.settings.stages import PackLayouts
-from sparring.stages.job import Job, job_parser, run_job
+from sparring.stages.job import Job, StageParser, run_job
 
 
 def run(job: Job[PackLayouts], args: argparse.Namespace) -> None:
@@ -15,6 +15,6 @@ def run(job: Job[PackLayouts], args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = job_parser(__doc__)
+    parser = StageParser(__doc__)
     parser.add_argument("--output", type=Path, required=True, help="layouts.h5 to write")
     run_job(PackLayouts, parser, run)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from sparring.settings.stages import SelectBest
-from sparring.stages.job import Job, job_parser, run_job
+from sparring.stages.job import Job, StageParser, run_job
 
 
 def run(job: Job[SelectBest], args: argparse.Namespace) -> None:
@@ -17,16 +17,12 @@ def run(job: Job[SelectBest], args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = job_parser(__doc__)
+    parser = StageParser(__doc__)
     parser.add_argument(
         "--models", nargs="+", required=True, help="names of the models: start, {arm}/iteration_{n}"
     )
-    parser.add_argument(
-        "--evaluations", type=Path, nargs="+", required=True, help="evaluation.json per model"
-    )
-    parser.add_argument(
-        "--denoisers", type=Path, nargs="+", required=True, help="denoiser directory per model"
-    )
+    parser.add_input("--evaluations", nargs="+", required=True, help="evaluation.json per model")
+    parser.add_input("--denoisers", nargs="+", required=True, help="denoiser directory per model")
     parser.add_argument("--output", type=Path, required=True, help="denoiser directory to write")
     parser.add_argument("--verdict", type=Path, required=True, help="selected.json to write")
     run_job(SelectBest, parser, run)

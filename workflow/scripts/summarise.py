@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from sparring.settings.stages import Summarise
-from sparring.stages.job import Job, job_parser, run_job
+from sparring.stages.job import Job, StageParser, run_job
 
 
 def run(job: Job[Summarise], args: argparse.Namespace) -> None:
@@ -16,13 +16,11 @@ def run(job: Job[Summarise], args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = job_parser(__doc__)
+    parser = StageParser(__doc__)
     parser.add_argument(
         "--models", nargs="+", required=True, help="names of the models: start, {arm}/iteration_{n}"
     )
-    parser.add_argument(
-        "--evaluations", type=Path, nargs="+", required=True, help="evaluation.json per model"
-    )
+    parser.add_input("--evaluations", nargs="+", required=True, help="evaluation.json per model")
     parser.add_argument("--table", type=Path, required=True, help="evaluation.csv to write")
     parser.add_argument("--plot", type=Path, required=True, help="evaluation.png to write")
     run_job(Summarise, parser, run)

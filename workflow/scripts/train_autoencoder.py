@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from sparring.settings.stages import TrainAutoencoder
-from sparring.stages.job import Job, job_parser, run_job
+from sparring.stages.job import Job, StageParser, run_job
 
 
 def run(job: Job[TrainAutoencoder], args: argparse.Namespace) -> None:
@@ -15,7 +15,7 @@ def run(job: Job[TrainAutoencoder], args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = job_parser(__doc__)
-    parser.add_argument("--layouts", type=Path, required=True, help="packed layouts")
+    parser = StageParser(__doc__)
+    parser.add_input("--layouts", required=True, help="packed layouts")
     parser.add_argument("--output", type=Path, required=True, help="model directory to write")
     run_job(TrainAutoencoder, parser, run)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from sparring.settings.stages import TrainDiscriminator
-from sparring.stages.job import Job, job_parser, run_job
+from sparring.stages.job import Job, StageParser, run_job
 
 
 def run(job: Job[TrainDiscriminator], args: argparse.Namespace) -> None:
@@ -17,10 +17,10 @@ def run(job: Job[TrainDiscriminator], args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = job_parser(__doc__)
-    parser.add_argument("--real-latents", type=Path, required=True, help="reals")
-    parser.add_argument("--fake-latents", type=Path, required=True, help="fakes")
-    parser.add_argument("--start-from", type=Path, help="discriminator directory to go on from")
+    parser = StageParser(__doc__)
+    parser.add_input("--real-latents", required=True, help="reals")
+    parser.add_input("--fake-latents", required=True, help="fakes")
+    parser.add_input("--start-from", help="discriminator directory to go on from")
     parser.add_argument(
         "--output", type=Path, required=True, help="discriminator directory to write"
     )

@@ -2,8 +2,11 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UserError
@@ -21,21 +24,95 @@ _REASONS = {
 }
 
 
+def _file_mode() -> int:
+    """What files of this user are created with; asking means setting it for a moment."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+_FILE_MODE = _file_mode()
+
+
+class Superseded(Exception):  # noqa: N818 - not an error: another job does the work
+    """This job lost its claim to its outputs, and must not write any more."""
+
+
+@dataclass
+class Claim:
+    """The folders in which one job writes aside, by the folder that the finished files go to.
+
+    A job that takes the work over renames these folders away: whatever the old job still does, it
+    has nothing left to rename into place.
+    """
+
+    folders: dict[Path, Path]
+    held: Callable[[], bool] = lambda: True
+    """False once the job knows that it has lost the work."""
+    published: dict[Path, Path] = field(default_factory=dict)
+    """What was renamed into place: the file, and a second link to it beside where it was written,
+    for Snakemake may delete the file when a copy of the job starts."""
+
+    def aside(self, path: Path) -> Path | None:
+        """Where to write what will be `path`; None outside the claimed folders."""
+        path = path.absolute()
+        for root, folder in self.folders.items():
+            if path.is_relative_to(root):
+                return folder / "__".join(path.relative_to(root).parts)
+        return None
+
+
+_claim: Claim | None = None
+
+
+@contextmanager
+def claiming(claim: Claim) -> Iterator[Claim]:
+    """Inside, everything is written aside in the claim's folders."""
+    global _claim
+    _claim = claim
+    try:
+        yield claim
+    finally:
+        _claim = None
+        for folder in claim.folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; rename it to `path` when the block succeeds.
+    """Yield a path to write to; rename it to `path` when the block succeeds.
 
     On failure nothing is left of the partial file, and a file that stood there before stays.
+    Raises Superseded where the job's claim is lost.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    aside = _claim and _claim.aside(path)
+    claimed = aside is not None
+    aside = aside or path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.partial")
+    if _claim is not None and not _claim.held():
+        raise Superseded(f"{path}: another job has taken over; it is left alone")
     try:
         with explaining(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield aside
+            aside.chmod(_FILE_MODE)  # some libraries write files that only their owner can read
             _to_disk(aside)
+            if _claim is not None:
+                _claim.published[path.absolute()] = _second_link(aside) if claimed else path
             os.replace(aside, path)
+    except Exception as error:
+        if claimed and not aside.parent.is_dir():
+            raise Superseded(f"{path}: another job has taken over; it is left alone") from error
+        raise
     finally:
-        aside.unlink(missing_ok=True) if path.parent.is_dir() else None
+        aside.unlink(missing_ok=True) if aside.parent.is_dir() else None
+
+
+def _second_link(aside: Path) -> Path:
+    kept = aside.with_name(f"{aside.name}.kept")
+    kept.unlink(missing_ok=True)
+    with suppress(OSError):  # no hard links here
+        os.link(aside, kept)
+    return kept
 
 
 @contextmanager

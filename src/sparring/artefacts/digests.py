@@ -23,6 +23,22 @@ def file_digest(path: Path) -> str:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
+def bytes_digest(*parts: bytes | memoryview) -> str:
+    """Digest of bytes in a row."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:_LENGTH]
+
+
+def path_digest(path: Path) -> str:
+    """Digest of a file, or of a model directory's configs and weights."""
+    if not path.is_dir():
+        return file_digest(path)
+    files = sorted(f for f in path.iterdir() if f.suffix in (".json", ".safetensors"))
+    return text_digest("".join(f"{f.name}:{file_digest(f)}" for f in files))
+
+
 def model_digest(directory: Path) -> str:
     """Digest of a model directory: its config and weights."""
     return text_digest("".join(file_digest(directory / name) for name in MODEL_FILES))

@@ -25,13 +25,7 @@ class LatentsWriter:
 
     def append(self, latents: np.ndarray) -> None:
         """Add `[B,C,H,W]` float latents; NaN and values beyond half precision are refused."""
-        rows = latents.astype(DTYPE)
-        if not np.isfinite(rows).all():
-            bad = int((~np.isfinite(rows)).reshape(len(rows), -1).any(axis=1).sum())
-            raise UserError(
-                f"{self._path}: {bad} of {len(rows)} latents of a batch are NaN or infinite; the "
-                "model that made them has diverged or its latent statistics are wrong"
-            )
+        rows = storable(latents, self._path)
         if self._dataset is None:
             self._dataset = hdf5.growing(self._file, "latents", rows.shape[1:], DTYPE)
         hdf5.append(self._file, self._dataset, rows)
@@ -42,6 +36,18 @@ class LatentsWriter:
             self._file.create_dataset(name, data=values)
         else:
             hdf5.write_strings(self._file, name, values)
+
+
+def storable(latents: np.ndarray, path: Path) -> np.ndarray:
+    """`[B,C,H,W]` in half precision, as files hold them; NaN and what overflows are refused."""
+    rows = latents.astype(DTYPE)
+    if not np.isfinite(rows).all():
+        bad = int((~np.isfinite(rows)).reshape(len(rows), -1).any(axis=1).sum())
+        raise UserError(
+            f"{path}: {bad} of {len(rows)} latents of a batch are NaN or infinite; the model that "
+            "made them has diverged or its latent statistics are wrong"
+        )
+    return rows
 
 
 @contextmanager

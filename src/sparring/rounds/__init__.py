@@ -1,16 +1,23 @@
 """Experiments unrolled into rounds: which model enters where, what each job is told. Torch-free."""
 
-from .checks import check_rounds
+from .checks import check_rounds, check_wall_time
+from .cleaning import removable
 from .disk import disk_needed
-from .jobs import freeze_job, job_files, stage_settings
+from .jobs import forget_work, freeze_job, job_files, stage_settings
 from .loading import Rounds, load_rounds
+from .status import JobStatus, status_of
 
 __all__ = [
+    "JobStatus",
     "Rounds",
     "check_rounds",
+    "check_wall_time",
     "disk_needed",
+    "forget_work",
     "freeze_job",
     "job_files",
     "load_rounds",
+    "removable",
     "stage_settings",
+    "status_of",
 ]

@@ -52,7 +52,22 @@ def check_rounds(rounds: Rounds) -> None:
         else:
             _check_start(rounds, name, experiment, shape)
             _check_discriminator(rounds, name, experiment, shape)
+            _check_shards(rounds, name, experiment)
             _check_counts(rounds, name, experiment)
+
+
+def check_wall_time(rounds: Rounds, job: str, runtime: int | None) -> None:
+    """Refuse a wall time in which a job could not save its state once."""
+    config = rounds.config
+    least = config.checkpoint_minutes + config.wall_time_margin_minutes
+    if runtime is not None and runtime <= least:
+        raise UserError(
+            f"{job}: runtime is {runtime} min, not longer than checkpoint_minutes "
+            f"({config.checkpoint_minutes:g}) and wall_time_margin_minutes "
+            f"({config.wall_time_margin_minutes:g}) together; ask for a longer wall time, for "
+            f"example --set-resources {job}:runtime={int(least) * 2 + 10}, or lower them in "
+            f"{rounds.source}"
+        )
 
 
 def _check_autoencoder(rounds: Rounds, name: str) -> None:
@@ -265,6 +280,19 @@ def _architecture(settings: DiscriminatorSettings, shape: LatentShape) -> dict[s
         "base_channels": settings.base_channels,
         "num_layers": settings.num_layers,
     }
+
+
+def _check_shards(rounds: Rounds, name: str, experiment: AdversarialExperiment) -> None:
+    size, shards = experiment.sampling.batch_size, experiment.sampling.shards
+    for iteration in range(experiment.iterations):
+        count = experiment.num_samples_at(iteration)
+        batches = -(-count // size)
+        if shards > batches:
+            raise UserError(
+                f"{rounds.file(name)}: sampling.shards is {shards}, but num_samples {count} in "
+                f"batches of {size} gives only {batches} to share out; set shards: {batches} or a "
+                "smaller sampling.batch_size"
+            )
 
 
 def _check_counts(rounds: Rounds, name: str, experiment: AdversarialExperiment) -> None:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..artefacts.atomic import write_text
+from ..artefacts.finished import Finished
+from ..artefacts.state_files import JOB, clear_progress
 from ..objectives.table import NEEDS
 from ..settings import stages
-from ..settings.parts import DiscriminatorSettings, EvaluationSettings
+from ..settings.parts import DiscriminatorSettings, EvaluationSettings, SamplingSettings
 from ..settings.stages import StageSettings
 from .loading import Rounds
 
@@ -28,11 +30,11 @@ class JobFiles:
 
 def job_files(rounds: Rounds, rule: str, wildcards: Wildcards) -> JobFiles:
     """Where a job's own files lie."""
-    place, config = _place(rule, wildcards), rounds.config
+    place, name, config = _place(rule, wildcards), _name(rule, wildcards), rounds.config
     return JobFiles(
-        job=f"{config.state}/{place}/{rule}/job.json",
-        record=f"{config.results}/{place}/settings/{rule}.json",
-        log=f"{config.logs}/{place}/{rule}.log",
+        job=f"{config.state}/{place}/{name}/{JOB}",
+        record=f"{config.results}/{place}/settings/{name}.json",
+        log=f"{config.logs}/{place}/{name}.log",
     )
 
 
@@ -45,15 +47,24 @@ def freeze_job(rounds: Rounds, rule: str, wildcards: Wildcards, settings_json: s
     files = job_files(rounds, rule, wildcards)
     name = wildcards.get("experiment", "")
     content = {
-        "name": f"{_place(rule, wildcards)}/{rule}",
+        "name": f"{_place(rule, wildcards)}/{_name(rule, wildcards)}",
         "settings": json.loads(settings_json),
         "device": rounds.device_of(name) if name else rounds.config.device,
         "precision": rounds.config.precision,
         "checkpoint_minutes": rounds.config.checkpoint_minutes,
+        "wall_time_margin_minutes": rounds.config.wall_time_margin_minutes,
+        "lock_timeout_seconds": rounds.config.lock_timeout_seconds,
         "record": files.record,
         "log": files.log,
     }
     write_text(Path(files.job), json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def forget_work(rounds: Rounds, rule: str, wildcards: Wildcards) -> None:
+    """The user wants a job done again from the start, though nothing it depends on has changed."""
+    directory = Path(job_files(rounds, rule, wildcards).job).parent
+    Finished(directory).forget()
+    clear_progress(directory)
 
 
 def stage_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSettings:
@@ -90,10 +101,19 @@ def _iteration_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> Stag
             allow_fewer_reals=e.allow_fewer_reals,
             augmented=e.discriminator.reals == "as_training" and e.diffusion.augmented,
         )
-    if rule == "sample_fake":
-        return stages.SampleFake(
-            **keyed, num_samples=e.num_samples_at(iteration), sampling=e.sampling
+    if rule in ("sample_fake", "sample_fake_shard"):
+        count, sampling = e.num_samples_at(iteration), _unsharded(e.sampling)
+        if rule == "sample_fake":
+            return stages.SampleFake(**keyed, num_samples=count, sampling=sampling)
+        return stages.SampleFakeShard(
+            **keyed,
+            num_samples=count,
+            sampling=sampling,
+            shard=int(wildcards["shard"]),
+            shards=int(wildcards["shards"]),
         )
+    if rule == "gather_fake":
+        return stages.GatherFake(batch_size=e.sampling.batch_size)
     if rule == "train_discriminator":
         # Where it starts from is an input file; who the reals are is encode_real's matter.
         default = DiscriminatorSettings()
@@ -112,7 +132,9 @@ def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
     e = rounds.adversarial(name)
     if rule == "sample_evaluation":
         return stages.SampleEvaluation(
-            seed=e.evaluation.seed, num_samples=e.evaluation.num_samples, sampling=e.sampling
+            seed=e.evaluation.seed,
+            num_samples=e.evaluation.num_samples,
+            sampling=_unsharded(e.sampling),
         )
     if rule == "evaluate":
         # How many samples there are is sample_evaluation's matter, the grid compare_samples'.
@@ -122,6 +144,16 @@ def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
     if rule == "compare_samples":
         return stages.CompareSamples(grid=e.evaluation.grid)
     return {"select_best": stages.SelectBest, "summarise": stages.Summarise}[rule]()
+
+
+def _unsharded(sampling: SamplingSettings) -> SamplingSettings:
+    """In how many jobs something is sampled does not change what is sampled."""
+    return sampling.model_copy(update={"shards": 1})
+
+
+def _name(rule: str, wildcards: Wildcards) -> str:
+    """Tells the jobs of one place apart."""
+    return rule + ("_{shard}_of_{shards}".format(**wildcards) if "shard" in wildcards else "")
 
 
 def _place(rule: str, wildcards: Wildcards) -> str:

@@ -45,6 +45,11 @@ class Rounds:
         assert isinstance(experiment, PretrainExperiment), name
         return experiment
 
+    @property
+    def adversarial_names(self) -> list[str]:
+        """The experiments that have rounds."""
+        return [n for n, e in self.experiments.items() if isinstance(e, AdversarialExperiment)]
+
     def arms(self, name: str) -> tuple[str, ...]:
         """The arms of an adversarial experiment."""
         return ARMS if self.adversarial(name).control else ARMS[:1]
@@ -75,6 +80,10 @@ class Rounds:
     def device_of(self, name: str) -> str:
         """Where an experiment's jobs run."""
         return self.experiments[name].device or self.config.device
+
+    def gpus_of(self, name: str) -> int:
+        """GPUs (processes) of each of an experiment's training jobs."""
+        return self.experiments[name].gpus or self.config.gpus
 
     def latents(self, name: str, split: str) -> str:
         """The latents of a split."""

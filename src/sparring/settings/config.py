@@ -36,8 +36,16 @@ class Config(Settings):
     """Where training and sampling run. A job that asks for `cuda` where torch sees no GPU stops."""
     precision: Precision = "auto"
     """`auto` is bf16 autocast where the hardware has it, else fp32."""
+    gpus: int = Field(1, ge=1)
+    """GPUs of one training job; the batch is shared out among them. On the CPU: processes."""
     checkpoint_minutes: float = Field(5.0, ge=0)
-    """Minutes between saves of a training job's state."""
+    """Minutes between saves of a training job's state: what a killed job loses at most. Sampling
+    saves after every batch."""
+    wall_time_margin_minutes: float = Field(3.0, ge=0)
+    """A job under LSF or Slurm saves its state and stops so long before its wall time."""
+    lock_timeout_seconds: float = Field(60.0, gt=0)
+    """A job on another machine whose heartbeat stood still for so long is taken for dead, and its
+    work is taken over. On the same machine it is seen at once."""
     datasets: dict[str, DatasetSettings]
     """Datasets by name."""
     autoencoders: dict[str, AutoencoderSettings]

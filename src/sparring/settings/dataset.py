@@ -48,6 +48,12 @@ class ManifestDataset(Settings):
     split_seed: int = 42
     """Draws the groups of each split when the manifest has no `split` column."""
 
+    def files(self) -> list[Path]:
+        """The manifest, its classes and its zips; images in folders are too many to watch."""
+        beside = self.manifest.parent
+        classes = self.classes or beside / "classes.json"
+        return [f for f in (self.manifest, classes, *sorted(beside.glob("*.zip"))) if f.is_file()]
+
 
 class ProceduralDataset(Settings):
     """Furnished apartments from the built-in generator."""
@@ -62,6 +68,10 @@ class ProceduralDataset(Settings):
     """The generator's seed."""
     split: SplitFractions = SplitFractions()
     """Shares of the layouts."""
+
+    def files(self) -> list[Path]:
+        """None: everything follows from the seed."""
+        return []
 
 
 DatasetSettings = Annotated[ManifestDataset | ProceduralDataset, Field(discriminator="kind")]

@@ -35,6 +35,8 @@ class PretrainExperiment(Settings):
     """Every random number of the experiment follows from it."""
     device: Device | None = None
     """Overrides config.yaml's `device`."""
+    gpus: int | None = Field(None, ge=1)
+    """Overrides config.yaml's `gpus`."""
     denoiser: DenoiserSettings = DenoiserSettings()
     """The network."""
     noise_schedule: NoiseScheduleSettings = NoiseScheduleSettings()
@@ -81,6 +83,8 @@ class AdversarialExperiment(Settings):
     """Every random number of the experiment follows from it."""
     device: Device | None = None
     """Overrides config.yaml's `device`."""
+    gpus: int | None = Field(None, ge=1)
+    """Overrides config.yaml's `gpus`."""
     control: bool = True
     """Also run the control arm: the same updates from the same start with the noise loss only."""
     sampling: SamplingSettings = SamplingSettings()

@@ -64,6 +64,9 @@ class SamplingSettings(Settings):
     """DDIM's noise share: 0 deterministic, 1 like DDPM."""
     batch_size: int = Field(32, ge=1)
     """Latents sampled at once; does not change what is sampled."""
+    shards: int = Field(1, ge=1)
+    """Jobs that an iteration's fakes are sampled in, each on a GPU of its own. Does not change what
+    is sampled: shards are cut between batches."""
 
 
 class SampleGrid(Settings):

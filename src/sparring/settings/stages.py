@@ -6,6 +6,7 @@ change meaning.
 """
 
 import json
+from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field
@@ -39,6 +40,10 @@ class StageSettings(Settings):
         """Canonical JSON: stage, revision and every value that differs from its default."""
         return canonical_json({"stage": self.stage, "revision": self.revision, **self.changed()})
 
+    def files(self) -> list[Path]:
+        """Files and directories that the settings themselves name, which the stage reads."""
+        return []
+
     @classmethod
     def from_json(cls, text: str, source: str) -> Self:
         """Read what `to_json` wrote; refuse the settings of another stage or revision."""
@@ -63,12 +68,21 @@ class PackLayouts(StageSettings):
     stage = "pack_layouts"
     dataset: DatasetSettings
 
+    def files(self) -> list[Path]:
+        """The manifest and what lies beside it."""
+        return self.dataset.files()
+
 
 class TrainAutoencoder(StageSettings):
     """An autoencoder from a packed dataset."""
 
     stage = "train_autoencoder"
     autoencoder: AutoencoderSettings
+
+    def files(self) -> list[Path]:
+        """The directory that training goes on from."""
+        start = self.autoencoder.start_from
+        return [start] if start else []
 
 
 class EncodeLayouts(StageSettings):
@@ -107,6 +121,21 @@ class SampleFake(StageSettings):
     iteration: int
     num_samples: int
     sampling: SamplingSettings = SamplingSettings()
+
+
+class SampleFakeShard(SampleFake):
+    """One shard of an iteration's fakes."""
+
+    stage = "sample_fake_shard"
+    shard: int
+    shards: int
+
+
+class GatherFake(StageSettings):
+    """The shards of an iteration's fakes in one file."""
+
+    stage = "gather_fake"
+    batch_size: int
 
 
 class TrainDiscriminator(StageSettings):

@@ -13,7 +13,6 @@ from ..artefacts.digests import file_digest
 from ..artefacts.histories import write_history
 from ..artefacts.latents import writing_latents
 from ..artefacts.layouts import Layouts
-from ..artefacts.model_files import WEIGHTS
 from ..artefacts.models import load_model, save_model
 from ..errors import UserError
 from ..models.autoencoder import CLASSES, Codec, autoencoder_digest, build_autoencoder
@@ -23,7 +22,6 @@ from ..sampling.pictures import enlarged, labelled_rows, save_picture
 from ..settings.autoencoder import AutoencoderSettings
 from ..settings.stages import EncodeLayouts, TrainAutoencoder
 from ..training.autoencoder import AutoencoderTraining, latent_statistics, measure_reconstruction
-from ..training.loop import Loop
 from .job import Job
 
 logger = logging.getLogger(__name__)
@@ -35,11 +33,7 @@ def train_autoencoder(job: Job[TrainAutoencoder], layouts_file: Path, output: Pa
     settings, compute = job.settings.autoencoder, job.compute()
     layouts = Layouts(layouts_file)
     codec = Codec(_model(settings, layouts), _palette(layouts), compute)
-    started_from = [settings.start_from / WEIGHTS] if settings.start_from else []
-    state = job.resume_state(layouts_file, *started_from)
-    trained = Loop(
-        AutoencoderTraining(codec, layouts, settings), state, job.checkpoint_minutes
-    ).run()
+    trained = job.train(AutoencoderTraining(codec, layouts, settings))
     codec.model.load_state_dict(trained.best)
     codec.model.eval()
     if settings.epochs > 0 or settings.statistics == "measure":
@@ -54,7 +48,6 @@ def train_autoencoder(job: Job[TrainAutoencoder], layouts_file: Path, output: Pa
     write_history(output / "history.csv", trained.history)
     write_text(output / CLASSES, json.dumps(layouts.classes or [], indent=1) + "\n")
     save_model(codec.model, output)
-    state.clear()
     logger.info("held-out layouts: %s", ", ".join(f"{k} {v:.4g}" for k, v in figures.items()))
 
 

@@ -1,4 +1,4 @@
-"""Stages on data that need no network: packing layouts, drawing reals."""
+"""Stages on data that need no network: packing layouts, drawing reals, gathering fakes."""
 
 import logging
 from pathlib import Path
@@ -9,7 +9,7 @@ from ..artefacts.digests import file_digest, text_digest
 from ..artefacts.latents import latents_info, read_column, read_latents, writing_latents
 from ..data.packing import pack
 from ..errors import UserError
-from ..settings.stages import EncodeReal, PackLayouts
+from ..settings.stages import EncodeReal, GatherFake, PackLayouts
 from .job import Job
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,22 @@ def encode_real(job: Job[EncodeReal], latents: Path, output: Path) -> None:
         for column in ("sample_id", "original_id"):
             writer.column(column, [str(v) for v in read_column(latents, column)[rows]])
     logger.info("%d of %d training latents drawn", count, len(candidates))
+
+
+def gather_fake(job: Job[GatherFake], shards: list[Path], output: Path) -> None:
+    """The shards in one file, byte for byte what one job would have sampled."""
+    attributes = latents_info(shards[0]).attributes
+    attributes.pop("format_version")
+    size = job.settings.batch_size
+    with writing_latents(output, attributes) as writer:
+        for shard in shards:
+            count = latents_info(shard).count
+            for start in range(0, count, size):
+                writer.append(read_latents(shard, np.arange(start, min(start + size, count))))
+        writer.column(
+            "noise_index", np.concatenate([read_column(s, "noise_index") for s in shards])
+        )
+    logger.info("%d latents gathered from %d shards", latents_info(output).count, len(shards))
 
 
 def _seed(seed: int, iteration: int) -> int:

@@ -16,7 +16,6 @@ from ..artefacts.latents import (
     require_same_autoencoder,
     require_shape,
 )
-from ..artefacts.model_files import WEIGHTS
 from ..artefacts.models import load_model
 from ..compute import Compute
 from ..models.autoencoder import Codec, autoencoder_digest
@@ -27,7 +26,7 @@ from ..sampling.pictures import enlarged, grid, save_picture
 from ..settings.stages import FinetuneDiffusion, PretrainDiffusion
 from ..training.denoiser import DenoiserTraining, Latents, on_device
 from ..training.finetuning import Finetuning, read_optimizer, write_optimizer
-from ..training.loop import Loop, Trained
+from ..training.loop import Trained
 from .job import Job
 
 logger = logging.getLogger(__name__)
@@ -70,10 +69,8 @@ def pretrain_diffusion(
         ("pretrain_diffusion",),
         _picture(inputs.autoencoder, outputs.samples, compute),
     )
-    state = job.resume_state(inputs.train_latents, inputs.val_latents)
-    trained = Loop(training, state, job.checkpoint_minutes).run()
+    trained = job.train(training)
     _write(training, trained, outputs)
-    state.clear()
 
 
 def finetune_diffusion(
@@ -103,13 +100,9 @@ def finetune_diffusion(
         discriminator=load_discriminator(discriminator, info) if discriminator else None,
         optimizer_state=read_optimizer(optimizer, model) if optimizer else {},
     )
-    started_from = [path / WEIGHTS for path in (denoiser, discriminator) if path]
-    started_from += [optimizer] if optimizer else []
-    state = job.resume_state(inputs.train_latents, inputs.val_latents, *started_from)
-    trained = Loop(training, state, job.checkpoint_minutes).run()
+    trained = job.train(training)
     write_optimizer(optimizer_output, trained.extra)
     _write(training, trained, outputs)
-    state.clear()
 
 
 def load_discriminator(directory: Path, info: LatentsInfo) -> LatentDiscriminator:

@@ -13,14 +13,12 @@ from ..artefacts.latents import (
     require_same_autoencoder,
     require_shape,
 )
-from ..artefacts.model_files import WEIGHTS
 from ..artefacts.models import save_model
 from ..models.discriminator import LatentDiscriminator
 from ..randomness import seeded_initialisation
 from ..settings.stages import TrainDiscriminator
 from ..training.denoiser import on_device
 from ..training.discriminator import DiscriminatorTraining, split_rows
-from ..training.loop import Loop
 from .denoiser import load_discriminator
 from .job import Job
 
@@ -62,13 +60,10 @@ def train_discriminator(
         s.seed,
         key,
     )
-    starts = [start_from / WEIGHTS] if start_from else []
-    state = job.resume_state(real_latents, fake_latents, *starts)
-    trained = Loop(training, state, job.checkpoint_minutes).run()
+    trained = job.train(training)
     _warn(trained.history[trained.best_epoch]["val_accuracy"])
     write_history(history, trained.history)
     save_model(model, output, trained.best)
-    state.clear()
 
 
 def _warn(accuracy: float | None) -> None:

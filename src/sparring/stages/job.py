@@ -1,4 +1,4 @@
-"""What every job shares: its frozen settings, log, record, errors and exit status."""
+"""What every job shares: its frozen settings, lock, log, record, errors and exit status."""
 
 import argparse
 import json
@@ -6,24 +6,36 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..artefacts.atomic import explaining, write_text
-from ..artefacts.digests import file_digest, text_digest
+from ..artefacts.atomic import Claim, Superseded, claiming, explaining, write_text
+from ..artefacts.attempts import Attempt
+from ..artefacts.digests import path_digest, text_digest
+from ..artefacts.finished import Finished
+from ..artefacts.lock import Lock, claim_folders
+from ..artefacts.processes import scheduler_job
+from ..artefacts.state_files import clear_progress
+from ..devices import claim_gpus
+from ..distributed import ALONE, Group, is_child, processes
 from ..errors import UserError
+from ..interrupts import EXIT_STATUS, InterruptedRun, Interrupts, interruptible
 from ..settings.stages import StageSettings
-from ..training.interrupts import EXIT_STATUS, InterruptedRun
 
 if TYPE_CHECKING:
     from ..compute import Compute
-    from ..training.state import ResumeState
+    from ..training.loop import Stage as TrainingStage
+    from ..training.loop import Trained
+    from ..training.state import PartsState, ResumeState
 
 S = TypeVar("S", bound=StageSettings)
 logger = logging.getLogger("sparring")
 
-_CONTENT = {"name", "settings", "device", "precision", "checkpoint_minutes", "record", "log"}
+_CONTENT = {
+    "name", "settings", "device", "precision", "checkpoint_minutes", "wall_time_margin_minutes",
+    "lock_timeout_seconds", "record", "log",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,13 +45,20 @@ class Job(Generic[S]):
     settings: S
     file: Path
     content: dict[str, Any]
-    threads: int
+    threads: int = 1
+    digest: str = ""
+    """Of the settings, the content of the input files and the names of the outputs."""
+    lock: Lock | None = None
+    group: Group = ALONE
 
     def compute(self) -> "Compute":
         """The device that the settings ask for; refused where torch does not see it."""
         from ..compute import prepare
 
-        compute = prepare(self.content["device"], self.content["precision"], self.threads)
+        device, precision = self.content["device"], self.content["precision"]
+        if device == "cuda" and self.group.count == 1:
+            claim_gpus(1)
+        compute = prepare(device, precision, self.threads, self.group)
         logger.info("computing on %s", compute.description)
         return compute
 
@@ -48,55 +67,159 @@ class Job(Generic[S]):
         """Minutes between saves of the state."""
         return float(self.content["checkpoint_minutes"])
 
-    def resume_state(self, *inputs: Path) -> "ResumeState":
-        """State that belongs to these settings and input files, and to no others."""
+    def resume_state(self) -> "ResumeState":
+        """The state of a training stage; it belongs to this digest and to no other."""
         from ..training.state import ResumeState
 
-        digests = [file_digest(path) for path in inputs]
-        digest = text_digest(self.settings.to_json() + "".join(digests))
-        return ResumeState(self.file.parent, digest)
+        return ResumeState(self.file.parent, self.digest)
+
+    def train(self, stage: "TrainingStage") -> "Trained":
+        """Run a training to its end, from its saved state if there is one."""
+        from ..training.loop import Loop
+
+        return Loop(stage, self.resume_state(), self.checkpoint_minutes, self.note).run()
+
+    def parts_state(self) -> "PartsState":
+        """The finished parts of a stage that makes one after another."""
+        from ..training.state import PartsState
+
+        return PartsState(self.file.parent, self.digest)
+
+    def note(self, note: dict[str, Any]) -> None:
+        """Say how far the work is, for those who look from outside."""
+        if self.lock is not None:
+            self.lock.note(note)
 
 
-def job_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the options that every stage program has."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--job",
-        type=Path,
-        required=True,
-        help="job.json with the stage's settings, device and precision, as the workflow writes it",
-    )
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
-    return parser
+class StageParser(argparse.ArgumentParser):
+    """The options that every stage program has, and which of the others name inputs."""
+
+    def __init__(self, description: str | None) -> None:
+        super().__init__(
+            description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        self._inputs: list[str] = []
+        self.add_argument(
+            "--job",
+            type=Path,
+            required=True,
+            help="job.json with the stage's settings, device and precision, as the workflow "
+            "writes it",
+        )
+        self.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+        self.add_argument(
+            "--processes", type=int, default=1, help="processes, one GPU each (default: 1)"
+        )
+        self.add_argument(
+            "--runtime",
+            type=float,
+            help="the job's wall time in minutes; under LSF or Slurm it stops itself before",
+        )
+
+    def add_input(self, *flags: str, **keywords: Any) -> None:
+        """An option that names a file or model directory to read; several with `nargs`."""
+        action = self.add_argument(*flags, type=Path, **keywords)
+        self._inputs.append(action.dest)
+
+    def work_digest(self, settings: StageSettings, args: argparse.Namespace) -> str:
+        """Digest of the settings, the content of the inputs and all other options of a stage."""
+        parts = [settings.to_json(), *(path_digest(path) for path in settings.files())]
+        for name, value in sorted(vars(args).items()):
+            if name in self._inputs and value is not None:
+                paths = value if isinstance(value, list) else [value]
+                parts += [f"{name}:{path_digest(path)}" for path in paths]
+            elif name not in ("job", "threads", "processes", "runtime"):
+                parts.append(f"{name}={value}")
+        return text_digest("\n".join(parts))
 
 
-def run_job(
-    kind: type[S],
-    parser: argparse.ArgumentParser,
-    stage: Callable[[Job[S], argparse.Namespace], None],
-) -> None:
+Stage = Callable[[Job[S], argparse.Namespace], None]
+
+
+def run_job(kind: type[S], parser: StageParser, stage: Stage[S]) -> None:
     """Run a stage program: exit status 0, 2 for a user error, 75 when asked to stop half-way."""
     args = parser.parse_args()
     # Before numpy or torch is imported, or they start with as many threads as there are cores.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(args.threads)
     try:
-        job = _read_job(kind, args.job, args.threads)
-        _log_to(Path(job.content["log"]), job.content["name"])
-        stage(job, args)
-        _write_record(job)
+        with interruptible() as interrupts:
+            _run(kind, parser, args, stage, interrupts)
     except UserError as error:
         _fail(str(error), 2)
-    except InterruptedRun as error:
+    except (InterruptedRun, Superseded) as error:
         _fail(str(error), EXIT_STATUS)
     except Exception:
         logger.exception("failed")
         raise
 
 
-def _read_job(kind: type[S], path: Path, threads: int) -> Job[S]:
+def _run(
+    kind: type[S],
+    parser: StageParser,
+    args: argparse.Namespace,
+    stage: Stage[S],
+    interrupts: Interrupts,
+) -> None:
+    content = _read_content(args.job)
+    settings = kind.from_json(json.dumps(content["settings"]), str(args.job))
+    if is_child():  # of the process that does what follows, and alone writes
+        _compute(Job(settings, args.job, content, args.threads), args, stage)
+        return
+    _log_to(Path(content["log"]), content["name"])
+    _stop_before_wall_time(interrupts, args.runtime, content["wall_time_margin_minutes"])
+    digest = parser.work_digest(settings, args)
+    lock = Lock(args.job.parent, digest, content["lock_timeout_seconds"])
+    dead = lock.acquire(interrupts.check)
+    attempt = Attempt(Path(content["log"]))
+    if dead is not None:
+        logger.info("taking over from %s, which is dead", dead.process.description)
+        attempt.record_death(dead)
+    results = Path(content["record"]).parent.parent
+    with (
+        lock.beating(interrupts.request),
+        attempt,
+        claiming(claim_folders(lock, args.job.parent, results)) as claim,
+    ):
+        job = Job(settings, args.job, content, args.threads, digest, lock)
+        attempt.outcome = _work(job, args, stage, claim)
+
+
+def _compute(job: Job[S], args: argparse.Namespace, stage: Stage[S]) -> None:
+    """Run the stage, in several processes where it trains on several GPUs."""
+    device = job.content["device"]
+    if device == "cuda" and args.processes > 1 and not is_child():
+        claim_gpus(args.processes)
+    with processes(args.processes, device) as group:
+        stage(replace(job, digest=group.from_main(job.digest), group=group), args)
+
+
+def _work(job: Job[S], args: argparse.Namespace, stage: Stage[S], claim: Claim) -> str:
+    """Do the work, unless it is already done; returns how the attempt ended."""
+    finished = Finished(job.file.parent)
+    if finished.restore(job.digest):
+        logger.info("finished before with these settings and inputs: outputs are in place")
+        return "already finished"
+    _compute(job, args, stage)
+    _write_record(job)
+    state = job.file.parent.absolute()
+    outputs = {p: kept for p, kept in claim.published.items() if not p.is_relative_to(state)}
+    finished.keep(job.digest, outputs)
+    clear_progress(job.file.parent)
+    return "finished"
+
+
+def _stop_before_wall_time(
+    interrupts: Interrupts, runtime: float | None, margin_minutes: float
+) -> None:
+    """Only where a scheduler enforces the wall time."""
+    if runtime is None or not scheduler_job():
+        return
+    seconds = 60 * (runtime - margin_minutes)
+    interrupts.stop_after(seconds, f"the wall time of {runtime:g} min is near")
+
+
+def _read_content(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -109,8 +232,7 @@ def _read_job(kind: type[S], path: Path, threads: int) -> Job[S]:
             f"{path}: not a job file, it has no {', '.join(sorted(missing))}; snakemake writes it "
             "when a run begins"
         )
-    settings = json.dumps(content["settings"])
-    return Job(kind.from_json(settings, str(path)), path, content, threads)
+    return content
 
 
 def _log_to(path: Path, name: str) -> None:

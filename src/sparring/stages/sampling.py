@@ -1,13 +1,15 @@
 """Stages that sample a denoiser: an iteration's fakes, and samples to judge a model by."""
 
 import logging
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..artefacts.digests import model_digest
-from ..artefacts.latents import writing_latents
+from ..artefacts.latents import storable, writing_latents
 from ..artefacts.models import read_config
 from ..errors import UserError
 from ..models.autoencoder import autoencoder_digest
@@ -15,67 +17,106 @@ from ..models.denoiser import load_denoiser
 from ..progress import progress
 from ..randomness import Key
 from ..sampling.sampler import Sampler
-from ..settings.parts import SamplingSettings
-from ..settings.stages import SampleEvaluation, SampleFake
+from ..settings.stages import SampleEvaluation, SampleFake, SampleFakeShard
+from ..training.state import PartsState
 from .job import Job
 
 logger = logging.getLogger(__name__)
 
 
-def sample_fake(job: Job[SampleFake], denoiser: Path, autoencoder: Path, output: Path) -> None:
+@dataclass(frozen=True)
+class Models:
+    """What is sampled, and the autoencoder that its latents belong to."""
+
+    denoiser: Path
+    autoencoder: Path
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Which noises are taken, in which batches, and what the file says of itself."""
+
+    key: tuple[Key, ...]
+    batches: list[range]
+    attributes: dict[str, Any]
+
+
+def sample_fake(job: Job[SampleFake], models: Models, output: Path) -> None:
     """An iteration's fakes, with noise of its own."""
+    _sample(job, models, _fakes(job.settings, 0, 1), output)
+
+
+def sample_fake_shard(job: Job[SampleFakeShard], models: Models, output: Path) -> None:
+    """One shard of them: whole batches, so that no latent depends on the number of shards."""
     s = job.settings
-    key = ("sample_fake", s.iteration)
-    extra = {"kind": "fake", "iteration": s.iteration}
-    _sample(job, denoiser, autoencoder, output, s.num_samples, s.sampling, s.seed, key, extra)
+    _sample(job, models, _fakes(s, s.shard, s.shards), output)
 
 
-def sample_evaluation(
-    job: Job[SampleEvaluation], denoiser: Path, autoencoder: Path, output: Path
-) -> None:
+def sample_evaluation(job: Job[SampleEvaluation], models: Models, output: Path) -> None:
     """Samples to judge a model by, from the same noise for every model."""
     s = job.settings
-    extra = {"kind": "evaluation"}
-    key = ("sample_evaluation",)
-    _sample(job, denoiser, autoencoder, output, s.num_samples, s.sampling, s.seed, key, extra)
+    batches = batches_of(s.num_samples, s.sampling.batch_size)
+    _sample(job, models, Draw(("sample_evaluation",), batches, {"kind": "evaluation"}), output)
 
 
-def _sample(
-    job: Job[Any],
-    denoiser: Path,
-    autoencoder: Path,
-    output: Path,
-    count: int,
-    settings: SamplingSettings,
-    seed: int,
-    key: tuple[Key, ...],
-    extra: dict[str, Any],
-) -> None:
-    """Stream `count` samples to `output`; memory does not grow with their number."""
-    compute = job.compute()
-    model, schedule = load_denoiser(denoiser)
-    _require_channels(model.config.in_channels, denoiser, autoencoder)
-    attributes = extra | {
-        "autoencoder_digest": autoencoder_digest(autoencoder),
-        "source_digest": model_digest(denoiser),
+def batches_of(count: int, size: int, shard: int = 0, shards: int = 1) -> list[range]:
+    """Sample numbers 0 to `count` - 1 in batches; of these the share of one shard."""
+    batches = [range(start, min(start + size, count)) for start in range(0, count, size)]
+    return batches[shard * len(batches) // shards : (shard + 1) * len(batches) // shards]
+
+
+def _fakes(s: SampleFake, shard: int, shards: int) -> Draw:
+    batches = batches_of(s.num_samples, s.sampling.batch_size, shard, shards)
+    return Draw(("sample_fake", s.iteration), batches, {"kind": "fake", "iteration": s.iteration})
+
+
+def _sample(job: Job[Any], models: Models, draw: Draw, output: Path) -> None:
+    """Sample what earlier attempts have not, then stream all of it to `output`.
+
+    Memory does not grow with the number of samples.
+    """
+    settings, state = job.settings.sampling, job.parts_state()
+    _sample_parts(job, models, draw, state, output)
+    attributes = draw.attributes | {
+        "autoencoder_digest": autoencoder_digest(models.autoencoder),
+        "source_digest": model_digest(models.denoiser),
         "sampler": settings.sampler,
         "num_steps": settings.num_steps,
-        "seed": seed,
+        "seed": job.settings.seed,
     }
-    sampler = Sampler(model.to(compute.device), schedule, settings, compute)
-    batches = sampler.batches(count, settings.batch_size, seed, *key)
-    total = -(-count // settings.batch_size)
+    numbers = np.concatenate([np.arange(b.start, b.stop) for b in draw.batches])
     with writing_latents(output, attributes) as writer:
-        for latents in progress(batches, "sampling", total, "batch"):
-            writer.append(latents.cpu().numpy())
-        writer.column("noise_index", np.arange(count))
-    logger.info("%d latents by %s in %d steps", count, settings.sampler, settings.num_steps)
+        for part in range(len(draw.batches)):
+            writer.append(state.read(part))
+        writer.column("noise_index", numbers)
+    logger.info("%d latents by %s in %d steps", len(numbers), settings.sampler, settings.num_steps)
 
 
-def _require_channels(channels: int, denoiser: Path, autoencoder: Path) -> None:
-    found = read_config(autoencoder).get("latent_channels")
+def _sample_parts(
+    job: Job[Any], models: Models, draw: Draw, state: PartsState, output: Path
+) -> None:
+    compute = job.compute()
+    model, schedule = load_denoiser(models.denoiser)
+    _require_channels(model.config.in_channels, models)
+    sampler = Sampler(model.to(compute.device), schedule, job.settings.sampling, compute)
+    total, started, made = len(draw.batches), time.monotonic(), 0
+    for part, numbers in enumerate(progress(draw.batches, "sampling", total, "batch")):
+        if state.load(part) is None:
+            latents = sampler.sample(numbers, job.settings.seed, *draw.key)
+            state.save(part, storable(latents.cpu().numpy(), output))
+            made += 1
+        pace = (time.monotonic() - started) / made if made else None
+        left = None if pace is None else pace * (total - part - 1)
+        job.note({"done": part + 1, "total": total, "unit": "batch", "seconds_left": left})
+    if made < total:
+        logger.info("%d of %d batches were sampled by earlier attempts", total - made, total)
+
+
+def _require_channels(channels: int, models: Models) -> None:
+    found = read_config(models.autoencoder).get("latent_channels")
     if found != channels:
         raise UserError(
-            f"{denoiser}: a denoiser for latents of {channels} channels, but {autoencoder} makes "
-            f"{found}; use the autoencoder that the denoiser was trained with"
+            f"{models.denoiser}: a denoiser for latents of {channels} channels, but "
+            f"{models.autoencoder} makes {found}; use the autoencoder that the denoiser was "
+            "trained with"
         )

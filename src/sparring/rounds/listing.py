@@ -1,0 +1,48 @@
+"""Every job of the configured experiments, in the order in which they can run."""
+
+from collections.abc import Iterator
+
+from .jobs import Wildcards
+from .loading import Rounds
+
+Listed = tuple[str, Wildcards]
+
+
+def all_jobs(rounds: Rounds) -> Iterator[Listed]:
+    """(rule, wildcards) of every job that `rule all` can need."""
+    for dataset in rounds.datasets:
+        yield "pack_layouts", {"dataset": dataset}
+    pairs = sorted({rounds.data_of(name) for name in rounds.experiments})
+    for autoencoder in sorted({autoencoder for _, autoencoder in pairs}):
+        yield "train_autoencoder", {"autoencoder": autoencoder}
+    for dataset, autoencoder in pairs:
+        yield "encode_layouts", {"dataset": dataset, "autoencoder": autoencoder}
+    for name, experiment in rounds.experiments.items():
+        if experiment.kind == "pretrain":
+            yield "pretrain_diffusion", {"experiment": name}
+    for name in rounds.adversarial_names:
+        yield from _rounds_of(rounds, name)
+        yield from _judging_of(rounds, name)
+
+
+def _rounds_of(rounds: Rounds, name: str) -> Iterator[Listed]:
+    experiment = rounds.adversarial(name)
+    shards = experiment.sampling.shards
+    for iteration in range(experiment.iterations):
+        place = {"experiment": name, "iteration": str(iteration)}
+        yield "encode_real", place
+        if shards > 1:
+            for shard in range(shards):
+                yield "sample_fake_shard", place | {"shard": str(shard), "shards": str(shards)}
+        yield "gather_fake" if shards > 1 else "sample_fake", place
+        yield "train_discriminator", place
+        for arm in rounds.arms(name):
+            yield "finetune_diffusion", place | {"arm": arm}
+
+
+def _judging_of(rounds: Rounds, name: str) -> Iterator[Listed]:
+    for model in rounds.models(name):
+        for rule in ("sample_evaluation", "evaluate"):
+            yield rule, {"experiment": name, "model": model}
+    for rule in ("summarise", "select_best", "compare_samples"):
+        yield rule, {"experiment": name}
