@@ -12,7 +12,7 @@ import yaml
 from sparring.artefacts.atomic import write_text
 
 ROOT = Path(__file__).parents[1]
-SIZES = [(3, 1), (30, 1), (30, 10)]  # iterations, experiments
+SIZES = [(3, 1), (30, 1), (30, 10), (100, 10)]  # iterations, experiments
 
 
 def write_config(folder: Path, iterations: int, experiments: int) -> Path:

@@ -72,7 +72,8 @@ def program(rule):
     another place of Python, other GPUs or another wall time is no reason to run again."""
 
     def command(wildcards, input, resources):
-        options = ["--runtime", str(resources.get("runtime", 0))] if "runtime" in resources else []
+        runtime = resources.get("runtime")
+        options = ["--runtime", str(runtime)] if runtime else []
         if rule in TRAINING:
             options += ["--processes", str(resources.get("gpu") or gpus_wanted(wildcards))]
         return shlex.join([PYTHON, str(SCRIPTS / f"{rule}.py"), *options])

@@ -30,14 +30,31 @@ def remove(folder, names):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def forget(run, place):
+    """Let a stage do its work anew, instead of putting back what it made."""
+    (run / f"state/micro/{place}/finished.json").unlink()
+
+
 def test_stages_run_again_by_hand_give_the_same_bytes(finished_copy, command_of):
     """With the command that Snakemake prints, nothing of Snakemake around it."""
     before = digests(finished_copy / ITERATION)
     for rule, names in OUTPUTS.items():
         arm = {"arm": "adversarial"} if rule == "finetune_diffusion" else {}
         remove(finished_copy / ITERATION, names)
+        forget(finished_copy, f"adversarial/iteration_0/{rule}")
         done = finished_copy.shell(command_of(rule, iteration=0, **arm))
         assert done.returncode == 0, done.stderr
+        assert "finished before" not in done.stderr
+    assert digests(finished_copy / ITERATION) == before
+
+
+def test_deleted_outputs_of_finished_work_come_back_without_computing(finished_copy, command_of):
+    """Snakemake deletes outputs before it starts a job again whose end it has not seen."""
+    before = digests(finished_copy / ITERATION)
+    remove(finished_copy / ITERATION, FINETUNED)
+    done = finished_copy.shell(command_of("finetune_diffusion", iteration=0, arm="adversarial"))
+    assert done.returncode == 0, done.stderr
+    assert "epoch" not in done.stderr
     assert digests(finished_copy / ITERATION) == before
 
 
@@ -85,6 +102,7 @@ def test_a_stage_killed_twice_ends_as_if_undisturbed(finished_copy, command_of, 
     undisturbed = digests(folder)
     assert len(undisturbed) == len(untouched) + 8
     remove(folder, set(FINETUNED) - {"samples"})
+    forget(run, place)
 
     status, text = start_stage(run, command, "epoch 1/4", signal.SIGTERM)
     assert status == 75, text

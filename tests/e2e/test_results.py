@@ -7,6 +7,7 @@ import re
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -46,7 +47,23 @@ def test_nothing_half_written_is_left(shared_run):
     hidden = [p for top in ("results", "state") for p in (shared_run / top).rglob(".*")]
     assert hidden == []
     states = {path.name for path in (shared_run / "state").rglob("*") if path.is_file()}
-    assert states == {"job.json"}
+    kept = {path.name for path in (shared_run / "state").rglob("finished/*")}
+    assert states - kept == {"job.json", "finished.json"}
+
+
+def test_keeping_finished_work_takes_no_space(shared_run):
+    """What is kept for a repeated start of a job are further names of the results themselves."""
+    results = {path.stat().st_ino for path in (shared_run / "results").rglob("*")}
+    assert {path.stat().st_ino for path in (shared_run / "state").rglob("finished/*")} <= results
+
+
+def test_every_attempt_is_counted_and_measured(shared_run):
+    for path in (shared_run / "state").rglob("job.json"):
+        log = shared_run / json.loads(path.read_text())["log"]
+        attempts = pd.read_csv(log.with_suffix(".attempts.csv"))
+        assert attempts["outcome"].tolist() == ["finished"]
+        assert attempts["max_rss_mb"].between(10, 10_000).all()
+        assert pd.read_csv(log.with_suffix(".benchmark.tsv"), sep="\t")["s"].notna().all()
 
 
 def test_every_job_left_a_log(shared_run):

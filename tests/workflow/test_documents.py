@@ -45,12 +45,18 @@ def test_every_dependency_is_pinned_and_used():
     for requirement in project["dependencies"]:
         name, version = requirement.split("==")
         assert version, requirement
-        module = names.get(name, name)
+        module = names.get(name, name.replace("-", "_"))
         assert re.search(rf"(?m)^\s*(import|from) {module}\b", text), f"{name} is not used"
 
 
 def test_links_and_pictures_of_the_readme_exist():
-    for document in ("README.md", "docs/rounds.md", "config/README.md", "CONTRIBUTING.md"):
+    for document in (
+        "README.md",
+        "docs/rounds.md",
+        "docs/clusters.md",
+        "config/README.md",
+        "CONTRIBUTING.md",
+    ):
         path = REPOSITORY / document
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text()):
             assert (path.parent / target).exists(), f"{document}: {target}"

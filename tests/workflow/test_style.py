@@ -55,6 +55,22 @@ def test_threads_are_passed_on(name):
     assert "--threads {threads}" in rules()[name]
 
 
+def test_programs_are_told_their_wall_time_and_processes(workspace):
+    """They stop themselves before the one, and start the others."""
+    workspace.config["gpus"] = 2
+    commands = workspace.commands()
+    training = {
+        "train_autoencoder",
+        "pretrain_diffusion",
+        "train_discriminator",
+        "finetune_diffusion",
+    }
+    assert {rule for rule, _ in commands} >= training
+    for (rule, _), command in commands.items():
+        assert re.search(r" --runtime [1-9]\d* ", command), rule
+        assert (" --processes 2 " in command) == (rule in training), rule
+
+
 @pytest.mark.parametrize("name", rules())
 def test_a_rule_that_computes_says_its_threads(name):
     if "gpu=" in rules()[name]:

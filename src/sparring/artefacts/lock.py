@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .atomic import Claim, explaining, write_text
+from .atomic import Claim, Superseded, explaining, write_text
 from .processes import Process
 from .state_files import LOCK, WANTED
 
@@ -59,7 +59,9 @@ def read_lock(directory: Path) -> Holder | None:
         return None
     except (ValueError, TypeError, KeyError):
         # Half-written by a machine that died, or by another version: its age decides.
-        return Holder("unreadable", Process("an unknown host", 0, "", 0, ""), "", 0.0)
+        nobody = Process("an unknown host", 0, "", 0, "")
+        written = (directory / LOCK).stat().st_mtime
+        return Holder("unreadable", nobody, "", written, time=written)
 
 
 class Lock:
@@ -136,7 +138,6 @@ class Lock:
                 return self._create_without_link()
             finally:
                 aside.unlink()
-        self._wanted.unlink(missing_ok=True)
         return True
 
     def _create_without_link(self) -> bool:
@@ -163,14 +164,13 @@ class Lock:
             min(0.5, self._timeout / _BEATS)
         )  # two may have come this far: the last one has it
         now = read_lock(self._path.parent)
-        self._wanted.unlink(missing_ok=True)
         return now is not None and now.token == self.token
 
     def _ask_for_it(self, holder: Holder) -> None:
         """Say that the lock is held; ask for it where the holder does outdated work."""
         outdated = holder.digest != self._me.digest
         if outdated:
-            write_text(self._wanted, json.dumps({"digest": self._me.digest, "by": self.token}))
+            write_text(self._wanted, json.dumps({"of": holder.token, "by": self.token}))
         logger.info(
             "%s is held by %s, alive %.0f s ago; waiting for it to %s",
             self._path,
@@ -205,24 +205,26 @@ class Lock:
         lost(f"the lock {self._path} was taken over by {by}")
 
     def _is_wanted(self) -> bool:
-        """Whether somebody waits who would do other work."""
+        """Whether somebody who would do other work asks this very holder for the lock."""
         try:
-            wanted = json.loads(self._wanted.read_text(encoding="utf-8"))
-            return wanted["digest"] != self._me.digest
+            return json.loads(self._wanted.read_text(encoding="utf-8"))["of"] == self.token
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return False
 
     def _release(self) -> None:
         holder = read_lock(self._path.parent)
         if self.held and holder is not None and holder.token == self.token:
+            self._wanted.unlink(missing_ok=True)
             self._path.unlink(missing_ok=True)
 
 
 def claim_folders(lock: Lock, state: Path, results: Path) -> Claim:
     """Fresh folders to write aside in, after those of all earlier holders are renamed away.
 
-    `state` is the stage's own directory; others may share its folder of results.
+    `state` is the stage's own directory; others may share its folder of results. Raises Superseded
+    where the lock went to another job before this was done.
     """
+    _require_held(lock, state)
     stage = state.name
     marks = {state: "aside-", results: f".aside-{stage}-"}
     for root, mark in marks.items():
@@ -235,4 +237,11 @@ def claim_folders(lock: Lock, state: Path, results: Path) -> Claim:
     for folder in folders.values():
         with explaining(folder):
             folder.mkdir(parents=True)
+    _require_held(lock, state)
     return Claim(folders, lambda: lock.held)
+
+
+def _require_held(lock: Lock, state: Path) -> None:
+    holder = read_lock(state)
+    if holder is not None and holder.token != lock.token:
+        raise Superseded(f"{state / LOCK}: taken over by {holder.process.description}")

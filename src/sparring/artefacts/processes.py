@@ -15,7 +15,7 @@ class Process:
     host: str
     pid: int
     namespace: str
-    """Of process numbers: containers on one host have their own."""
+    """Of process numbers: every start of a machine and every container has its own."""
     started: int
     """Kernel ticks since boot: tells a process from a later one of the same number."""
     job: str
@@ -49,7 +49,8 @@ def scheduler_job() -> str:
 
 def _namespace() -> str:
     try:
-        return os.readlink("/proc/self/ns/pid")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""
 

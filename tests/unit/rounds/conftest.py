@@ -6,7 +6,8 @@ from copy import deepcopy
 import pytest
 import yaml
 
-from sparring.rounds import load_rounds
+from sparring.errors import UserError
+from sparring.rounds import check_rounds, load_rounds
 
 SMALL = {
     "iterations": 3,
@@ -61,6 +62,14 @@ class Project:
 
     def load(self, *names):
         return load_rounds(self.config | {"experiments": list(names or ["exp"])})
+
+    def refusal(self, *names) -> str:
+        """The one line with which the checks refuse to begin."""
+        with pytest.raises(UserError) as caught:
+            check_rounds(self.load(*names))
+        message = str(caught.value)
+        assert "\n" not in message
+        return message
 
     def file(self, name):
         return f"{self.experiments}/{name}.yaml"

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sparring.rounds import disk_needed, freeze_job, job_files, stage_settings
+from sparring.artefacts.finished import Finished
+from sparring.rounds import disk_needed, forget_work, freeze_job, job_files, stage_settings
 from sparring.settings import stages
-from sparring.stages.job import job_parser, run_job
+from sparring.stages.job import StageParser, run_job
 
 ITERATION_RULES = ("encode_real", "sample_fake", "train_discriminator", "finetune_diffusion")
 
@@ -88,6 +89,8 @@ def test_a_new_seed_changes_every_draw_of_its_experiment_and_nothing_else(projec
         ({"evaluation": {"grid": 5}}, {"compare_samples"}),
         ({"evaluation": {"seed": 5}}, {"sample_evaluation", "evaluate"}),
         ({"device": "cuda"}, set()),
+        ({"gpus": 2}, set()),
+        ({"sampling": {"shards": 2}}, set()),  # in how many jobs does not change what is sampled
     ],
 )
 def test_a_key_changes_only_the_stages_that_depend_on_it(project, keys, rules):
@@ -134,6 +137,10 @@ def test_every_job_has_files_of_its_own(project):
     jobs = [("evaluate", w) for w in models] + [("sample_evaluation", w) for w in models]
     jobs += [("finetune_diffusion", w) for w in arms]
     jobs += [("train_discriminator", {"experiment": "exp", "iteration": str(n)}) for n in range(3)]
+    shards = [{"shard": str(n), "shards": str(k)} for k in (2, 3) for n in range(k)]
+    place = {"experiment": "exp", "iteration": "0"}
+    jobs += [("sample_fake_shard", place | shard) for shard in shards]
+    jobs += [(rule, place) for rule in ("sample_fake", "gather_fake")]
     files = [job_files(rounds, *job) for job in jobs]
     for kind in ("job", "record", "log"):
         assert len({getattr(f, kind) for f in files}) == len(jobs)
@@ -156,7 +163,7 @@ def test_a_job_reads_what_was_frozen_even_if_the_configuration_changes_meanwhile
     monkeypatch.setattr("logging.root.handlers", [])  # the stage sets its own
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.setenv(name, "1")
-    run_job(stages.TrainDiscriminator, job_parser(None), lambda job, args: seen.append(job))
+    run_job(stages.TrainDiscriminator, StageParser(None), lambda job, args: seen.append(job))
 
     (job,) = seen
     assert job.settings == planned
@@ -164,6 +171,24 @@ def test_a_job_reads_what_was_frozen_even_if_the_configuration_changes_meanwhile
     record = json.loads(Path(files.record).read_text())
     assert record["settings"] == json.loads(planned.to_json())
     assert record["versions"].keys() == {"sparring", "torch", "diffusers"}
+
+
+def test_forgotten_work_leaves_nothing_to_go_on_from(project, tmp_path):
+    """The user forces a job: neither its finished work nor its checkpoint may answer for it."""
+    project.adversarial()
+    rounds = project.load()
+    job = ("train_discriminator", {"experiment": "exp", "iteration": "1"})
+    freeze_job(rounds, *job, stage_settings(rounds, *job).to_json())
+    state = Path(job_files(rounds, *job).job).parent
+    output = tmp_path / "output"
+    output.write_text("made before")
+    Finished(state).keep("work", {output: output})
+    (state / "checkpoint.pt").write_text("half-way")
+    (state / "parts").mkdir()
+    (state / "parts" / "000000.npy").write_text("a part")
+    forget_work(rounds, *job)
+    assert [path.name for path in state.rglob("*")] == ["job.json"]
+    assert output.read_text() == "made before"
 
 
 def test_the_frozen_file_is_where_the_state_lies_not_the_results(project):

@@ -38,7 +38,7 @@ def drawn(train, name="real.h5", **keys):
     """The rows that a draw took."""
     settings = EncodeReal(**({"seed": 1, "iteration": 0, "num_samples": 12} | keys))
     output = train.parent / name
-    encode_real(Job(settings, Path("job.json"), {}, 1), train, output)
+    encode_real(Job(settings, Path("job.json"), {}), train, output)
     return read_latents(output)[:, 0, 0, 0].astype(int).tolist()
 
 
@@ -123,7 +123,7 @@ def test_the_program_packs_what_its_job_file_says(tmp_path):
         tmp_path, {"dataset": {"kind": "procedural", "num_layouts": 10, "size": 32}}
     )
     assert run.returncode == 0, run.stderr
-    assert Layouts(tmp_path / "layouts.h5").shape == (10, 32, 32)
+    assert Layouts(tmp_path / "results" / "layouts.h5").shape == (10, 32, 32)
     assert json.loads(Path(job["record"]).read_text())["settings"] == job["settings"]
     assert "10 layouts packed" in Path(job["log"]).read_text()
 
@@ -136,7 +136,7 @@ def test_a_user_error_is_one_line_and_status_2(tmp_path):
     assert line.startswith("[datasets/d/pack_layouts] ")
     assert f"{tmp_path / 'none.csv'}: manifest cannot be read" in line
     assert "manifest cannot be read" in Path(job["log"]).read_text()
-    assert not (tmp_path / "layouts.h5").exists()
+    assert not (tmp_path / "results" / "layouts.h5").exists()
     assert not Path(job["record"]).exists()
 
 
@@ -145,15 +145,15 @@ def test_a_user_error_is_one_line_and_status_2(tmp_path):
     [
         (None, "not a readable job file"),
         ("{", "not a readable job file"),
-        ("[]", "not a job file, it has no checkpoint_minutes, device, log"),
-        ('{"settings": {}}', "not a job file, it has no checkpoint_minutes, device, log"),
+        ("[]", "not a job file, it has no checkpoint_minutes, device, lock_timeout"),
+        ('{"settings": {}}', "not a job file, it has no checkpoint_minutes, device, lock_timeout"),
     ],
 )
 def test_a_faulty_job_file_is_one_line_and_status_2(tmp_path, content, expected):
     run, _ = run_program(tmp_path, {}, content=content)
     assert run.returncode == 2
     (line,) = run.stderr.splitlines()
-    assert line.startswith(f"{tmp_path / 'job.json'}: {expected}")
+    assert line.startswith(f"{tmp_path / 'state' / 'job.json'}: {expected}")
     assert "snakemake writes it when a run begins" in line
 
 
@@ -180,14 +180,17 @@ def run_program(tmp_path, settings, stage="pack_layouts", content=""):
         "device": "cpu",
         "precision": "auto",
         "checkpoint_minutes": 5.0,
-        "record": str(tmp_path / "settings" / "pack_layouts.json"),
+        "wall_time_margin_minutes": 3.0,
+        "lock_timeout_seconds": 60.0,
+        "record": str(tmp_path / "results" / "settings" / "pack_layouts.json"),
         "log": str(tmp_path / "logs" / "pack_layouts.log"),
     }
-    path = tmp_path / "job.json"
+    path = tmp_path / "state" / "job.json"
+    path.parent.mkdir()
     if content is not None:
         path.write_text(content or json.dumps(job))
     command = [sys.executable, str(SCRIPTS / "pack_layouts.py"), "--job", str(path)]
-    command += ["--output", str(tmp_path / "layouts.h5")]
+    command += ["--output", str(tmp_path / "results" / "layouts.h5")]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return run, job
 
@@ -198,5 +201,5 @@ def test_a_stage_called_from_python_needs_no_program(tmp_path):
         '"dataset": {"kind": "procedural", "num_layouts": 10, "size": 32}}',
         "test",
     )
-    pack_layouts(Job(settings, Path("job.json"), {}, 1), tmp_path / "layouts.h5")
+    pack_layouts(Job(settings, Path("job.json"), {}), tmp_path / "layouts.h5")
     assert Layouts(tmp_path / "layouts.h5").shape == (10, 32, 32)

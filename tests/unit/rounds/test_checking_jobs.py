@@ -1,0 +1,71 @@
+"""Steps, shards and wall times that cannot work are refused before anything is queued."""
+
+import re
+
+import pytest
+
+from sparring.errors import UserError
+from sparring.rounds import check_rounds, check_wall_time
+
+
+def test_more_sampler_steps_than_timesteps_are_refused(project):
+    project.pretrain("base", noise_schedule={"num_timesteps": 50}, diffusion={"sample_interval": 0})
+    project.adversarial(sampling={"num_steps": 60}, diffusion={"sample_interval": 0})
+    message = project.refusal()
+    assert "sampling.num_steps is 60, but the noise schedule has only 50 timesteps" in message
+    assert "set at most 50" in message
+
+
+def test_more_grid_steps_than_timesteps_are_refused_unless_no_grid_is_drawn(project):
+    project.pretrain("base", noise_schedule={"num_timesteps": 50})
+    assert "diffusion.sample_grid.num_steps is 1000" in project.refusal("base")
+    project.pretrain("base", noise_schedule={"num_timesteps": 50}, diffusion={"sample_interval": 0})
+    check_rounds(project.load("base"))
+
+
+@pytest.mark.parametrize(("count", "size", "batches"), [(20, 4, 5), (17, 4, 5), (3, 8, 1)])
+def test_more_shards_than_batches_are_refused(project, count, size, batches):
+    """A shard takes whole batches, so that no latent depends on the number of shards."""
+    sampling = {"batch_size": size, "shards": batches + 1}
+    project.adversarial(num_samples=count, sampling=sampling)
+    message = project.refusal()
+    assert f"{project.file('exp')}: sampling.shards is {batches + 1}" in message
+    assert f"num_samples {count} in batches of {size} gives only {batches}" in message
+    assert f"set shards: {batches} or a smaller sampling.batch_size" in message
+    project.adversarial(num_samples=count, sampling=sampling | {"shards": batches})
+    check_rounds(project.load())
+
+
+def test_an_override_to_fewer_samples_counts_for_shards(project):
+    sampling = {"batch_size": 4, "shards": 3}
+    project.adversarial(sampling=sampling, overrides=[{"iteration": 2, "num_samples": 8}])
+    assert "sampling.shards is 3, but num_samples 8" in project.refusal()
+
+
+@pytest.mark.parametrize("runtime", [1, 10, 13])
+def test_a_wall_time_without_time_to_save_once_is_refused(project, runtime):
+    project.config |= {"checkpoint_minutes": 10, "wall_time_margin_minutes": 3}
+    project.adversarial()
+    with pytest.raises(UserError) as caught:
+        check_wall_time(project.load(), "train_discriminator", runtime)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert f"train_discriminator: runtime is {runtime} min, not longer than" in message
+    assert "checkpoint_minutes (10) and wall_time_margin_minutes (3) together" in message
+    assert "lower them in config/config.yaml" in message
+
+
+def test_the_wall_time_that_a_refusal_proposes_is_taken(project):
+    project.adversarial()
+    rounds = project.load()
+    with pytest.raises(UserError) as caught:
+        check_wall_time(rounds, "evaluate", 1)
+    proposed = int(re.search(r"--set-resources evaluate:runtime=(\d+)", str(caught.value)).group(1))
+    check_wall_time(rounds, "evaluate", proposed)
+
+
+@pytest.mark.parametrize("runtime", [14, 1440, None])
+def test_a_wall_time_with_time_to_save_or_none_is_taken(project, runtime):
+    project.config |= {"checkpoint_minutes": 10, "wall_time_margin_minutes": 3}
+    project.adversarial()
+    check_wall_time(project.load(), "train_discriminator", runtime)
