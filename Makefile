@@ -1,6 +1,7 @@
 # make demo    set up, run three rounds on generated layouts, print the table
 # make graph   draw the round graph of the configured experiments
 # make test    set up, run the tests
+# make test-cluster  every fault of a scheduler, many times: hours; prints tables of outcomes
 # make lint    formatting, style, types, and generated files in step
 # make docs    write config/schema.json and the keys in config/README.md anew
 # make bench   measure; tables go to bench/results
@@ -11,7 +12,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo graph test lint docs bench clean
+.PHONY: demo graph test test-cluster lint docs bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --profile profiles/local --quiet rules
@@ -23,6 +24,11 @@ graph: $(INSTALLED)
 
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+test-cluster: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/cluster/lsf_faults.py --runs 20
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/cluster/slurm -m cluster -p no:xdist
+	OMP_NUM_THREADS=1 $(BIN)/python tests/torture.py --kills 60
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

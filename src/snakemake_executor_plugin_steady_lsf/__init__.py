@@ -2,7 +2,7 @@
 
 It also asks for GPUs and their queue, so that a site sets both in its profile alone. Each method
 says which fault of the plugin it works around; `Steady` has the one that Slurm's plugin shares.
-All were seen against the program in tests/cluster/lsf, which behaves as LSF 10.1 does.
+All were seen with the stand-in in tests/cluster/lsf, which follows IBM's documentation of LSF 10.1.
 """
 
 import shlex

@@ -16,11 +16,11 @@ class Steady:
     """Comes before a plugin's Executor: no answer leaves every job as it was."""
 
     logger: Any
-    _settled: set[int]
+    _settled: frozenset[int] = frozenset()
 
     async def check_active_jobs(self, active_jobs: list[Any]) -> AsyncGenerator[Any, None]:
         """The jobs that still run: those the plugin yields, and those it lost sight of."""
-        self._settled = set()
+        self._settled = frozenset()
         yielded = set()
         try:
             async for job in super().check_active_jobs(active_jobs):  # type: ignore[misc]
@@ -34,10 +34,10 @@ class Steady:
 
     def report_job_success(self, job_info: Any) -> None:
         """Pass on, and remember that this job needs no further asking."""
-        self._settled.add(id(job_info))
+        self._settled |= {id(job_info)}
         super().report_job_success(job_info)  # type: ignore[misc]
 
     def report_job_error(self, job_info: Any, *args: Any, **kwargs: Any) -> None:
         """Pass on, and remember that this job needs no further asking."""
-        self._settled.add(id(job_info))
+        self._settled |= {id(job_info)}
         super().report_job_error(job_info, *args, **kwargs)  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """Every fault of the LSF stand-in, many times, at random moments; prints a Markdown table.
 
-    python tests/cluster/lsf_faults.py --runs 20 [--only "node dies"]
+    python tests/cluster/lsf_faults.py --runs 20 [--only "node dies"] [--part 1/2]
 
 Each run samples the micro experiment's first fakes, or trains its first discriminator, through the
 real executor and compares all results with an undisturbed run, byte by byte. Nothing is deleted by
@@ -73,14 +73,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=20, help="runs of each fault (default: 20)")
     parser.add_argument("--only", default="", help="faults whose name contains this")
+    parser.add_argument(
+        "--part", default="1/1", help="2/3: the second third of the faults, to share them out"
+    )
     args = parser.parse_args()
+    part, parts = map(int, args.part.split("/"))
     scratch = Path(tempfile.mkdtemp(prefix="lsf_faults_"))
     finished = undisturbed(scratch / "undisturbed")
     print("| fault | runs | results identical to an undisturbed run |\n|---|---|---|")
     outcome = whole_experiment(finished, scratch / "whole")
     print(f"| whole experiment, no fault | 1 | {int(outcome == 'identical')} |", flush=True)
     failed = outcome != "identical"
-    for scenario in SCENARIOS:
+    for scenario in SCENARIOS[part - 1 :: parts]:
         if args.only in scenario.fault:
             place = scratch / scenario.fault.replace(" ", "_").replace(":", "").replace(",", "")
             found = outcomes(scenario, finished, place, args.runs)
