@@ -42,6 +42,7 @@ docs: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python bench/streaming.py
 	$(BIN)/python bench/dry_run.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/resuming.py
 
 clean:
 	rm -rf results state logs .snakemake

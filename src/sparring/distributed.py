@@ -9,20 +9,17 @@ ends, for whatever reason, the others end with it, and when another one fails, i
 import json
 import logging
 import os
-import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import accumulate, groupby
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypeVar
 
+from .companions import PATIENCE_SECONDS, PORT, RANK, Others, end_with_parent
 from .errors import UserError
 
 if TYPE_CHECKING:  # jobs of one process, and those that only wait for a lock, start without torch
@@ -35,11 +32,8 @@ if TYPE_CHECKING:  # jobs of one process, and those that only wait for a lock, s
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-_RANK, _PORT = "SPARRING_RANK", "SPARRING_PORT"
-_LEFT_TO_MAIN = (signal.SIGTERM, signal.SIGUSR2, signal.SIGINT, signal.SIGALRM)
 # Others wait for the main process while it validates and draws; who is dead is seen otherwise.
 _TIMEOUT = timedelta(days=7)
-_PATIENCE_SECONDS = 10.0
 _BUCKET = 2**24  # elements that are added up at once: 64 MB
 
 
@@ -79,7 +73,7 @@ ALONE = Group()
 
 def is_child() -> bool:
     """Whether the main process of a job has started this one: no lock, no log, no output."""
-    return _RANK in os.environ
+    return RANK in os.environ
 
 
 @contextmanager
@@ -91,15 +85,15 @@ def processes(count: int, device: str) -> Iterator[Group]:
     if count == 1:
         yield ALONE
     elif is_child():
-        _end_with_parent()
-        rank, port = int(os.environ[_RANK]), int(os.environ[_PORT])
+        end_with_parent()
+        rank, port = int(os.environ[RANK]), int(os.environ[PORT])
         with _leaving_at_once():
             yield _Several(rank, count, _join(rank, count, device, port))
     else:
         _require_gpus(count, device)
         listening = socket.create_server(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        others = _Others(count, port)
+        others = Others(count, port)
         try:
             yield _Several(0, count, _join(0, count, device, port, listening, others), others)
         finally:
@@ -112,7 +106,7 @@ class _Several(Group):
     """A group of more than one process, joined by torch.distributed."""
 
     def __init__(
-        self, rank: int, count: int, store: "TCPStore", others: "_Others | None" = None
+        self, rank: int, count: int, store: "TCPStore", others: "Others | None" = None
     ) -> None:
         super().__init__(rank, count)
         self._store, self._others = store, others
@@ -148,76 +142,10 @@ class _Several(Group):
         """A connection breaks before the status of the process at its other end is known."""
         if self._others is None:
             return error
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while (loss := self._others.loss()) is None and time.monotonic() < deadline:
             time.sleep(0.05)
         return UserError(loss) if loss else error
-
-
-class _Others:
-    """The processes that the main one starts, watches and ends."""
-
-    def __init__(self, count: int, port: int) -> None:
-        self._count = count
-        self._messages = [TemporaryFile() for _ in range(1, count)]  # noqa: SIM115 - read later
-        # Schedulers and terminals signal every process of a job, but the main one decides.
-        # A new process inherits what is blocked, so there is no moment at which it would end.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _LEFT_TO_MAIN)
-        try:
-            self._processes = [self._start(rank, port) for rank in range(1, count)]
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        self._ended = threading.Event()
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def loss(self) -> str | None:
-        """What a process that failed has met, in one line; None while there is none."""
-        for rank, process in enumerate(self._processes, start=1):
-            status = process.poll()
-            if status:
-                by = f"was killed by {signal.Signals(-status).name}" if status < 0 else "failed"
-                said = self._last_line(rank)
-                return (
-                    f"process {rank + 1} of {self._count} {by}{': ' if said else ''}{said}; the "
-                    "job stops, run again to go on from the last saved state"
-                )
-        return None
-
-    def wait_for(self, store: "TCPStore") -> None:
-        """Until all are ready to join; UserError where one fails before."""
-        names = [f"ready/{rank}" for rank in range(1, self._count)]
-        while not store.check(names):
-            if loss := self.loss():
-                raise UserError(loss)
-            time.sleep(0.05)
-
-    def end(self) -> None:
-        """End all that still run: they hold nothing that would be lost."""
-        self._ended.set()
-        for process in self._processes:
-            process.kill()
-            process.wait()
-
-    def _start(self, rank: int, port: int) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [sys.executable, *sys.orig_argv[1:]],
-            env=os.environ | {_RANK: str(rank), _PORT: str(port)},
-            stdin=subprocess.PIPE,  # closes when the main process ends
-            stdout=self._messages[rank - 1],
-            stderr=subprocess.STDOUT,
-        )
-
-    def _last_line(self, rank: int) -> str:
-        text = os.pread(self._messages[rank - 1].fileno(), 2**20, 0).decode(errors="replace")
-        return text.strip().rpartition("\n")[2]
-
-    def _watch(self) -> None:
-        """Do not let the main process wait for ever, as NCCL may, for one that is lost."""
-        while not self._ended.wait(1.0):
-            loss = self.loss()
-            if loss and not self._ended.wait(2 * _PATIENCE_SECONDS):
-                logger.error(loss)
-                os._exit(2)
 
 
 def _join(
@@ -226,7 +154,7 @@ def _join(
     device: str,
     port: int,
     listening: socket.socket | None = None,
-    others: _Others | None = None,
+    others: Others | None = None,
 ) -> "TCPStore":
     """Meet the other processes; the main one listens on the port and has started them."""
     import torch
@@ -289,16 +217,6 @@ def _require_gpus(count: int, device: str) -> None:
             f"gpus: found {count} in the settings but torch sees {found} here; let the profile "
             "request as many per job, run on a node that has them, or lower `gpus`"
         )
-
-
-def _end_with_parent() -> None:
-    """End when the other end of standard input closes, as it does however the parent ends."""
-
-    def wait() -> None:
-        os.read(0, 1)
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager

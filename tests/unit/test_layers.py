@@ -23,6 +23,7 @@ LAYERS = {
     "randomness": 2,
     "compute": 2,
     "devices": 2,
+    "companions": 2,
     "distributed": 2,
     "progress": 2,
     "models": 3,
@@ -37,7 +38,7 @@ ROUNDS_MAY = {"settings", "artefacts", "errors", "objectives.table", "models.pre
               "data.manifest", "data.images"}  # fmt: skip
 WITHIN_A_LAYER = {
     ("losses", "diffusion"), ("objectives", "diffusion"), ("settings", "errors"),
-    ("compute", "distributed"),
+    ("compute", "distributed"), ("distributed", "companions"),
 }  # fmt: skip
 MODULES = sorted(ROOT.rglob("*.py"))
 LAYERED = [m for m in MODULES if m.relative_to(ROOT).parts[0] not in ("rounds", "graph")]

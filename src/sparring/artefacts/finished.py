@@ -26,10 +26,12 @@ class Finished:
         self._record, self._links = directory / FINISHED, directory / LINKS
 
     def restore(self, digest: str) -> bool:
-        """Put the outputs of this very work (settings and inputs) in place; False if not kept."""
+        """Put the outputs of this very work (settings and inputs) in place; False if not kept.
+
+        Those of other work stay until this one is finished: an edit may be taken back.
+        """
         record = self._read()
         if record.get("digest") != digest:
-            self.forget()
             return False
         missing = {p: d for p, d in record["outputs"].items() if not _holds(Path(p), d)}
         if not all(_holds(self._links / content, content) for content in missing.values()):

@@ -58,10 +58,16 @@ def read_lock(directory: Path) -> Holder | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError):
-        # Half-written by a machine that died, or by another version: its age decides.
-        nobody = Process("an unknown host", 0, "", 0, "")
-        written = (directory / LOCK).stat().st_mtime
-        return Holder("unreadable", nobody, "", written, time=written)
+        return _unreadable(directory / LOCK)
+
+
+def _unreadable(lock: Path) -> Holder | None:
+    """Half-written by a machine that died, or by another version: its age decides."""
+    try:
+        written = lock.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    return Holder("unreadable", Process("an unknown host", 0, "", 0, ""), "", written, time=written)
 
 
 class Lock:
@@ -160,9 +166,8 @@ class Lock:
         if holder is None or (holder.token, holder.beat) != sign:
             return False
         os.replace(self._write_aside(), self._path)
-        time.sleep(
-            min(0.5, self._timeout / _BEATS)
-        )  # two may have come this far: the last one has it
+        # Two may have come this far: the last one has it.
+        time.sleep(min(0.5, self._timeout / _BEATS))
         now = read_lock(self._path.parent)
         return now is not None and now.token == self.token
 

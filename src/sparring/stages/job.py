@@ -199,6 +199,7 @@ def _work(job: Job[S], args: argparse.Namespace, stage: Stage[S], claim: Claim) 
     finished = Finished(job.file.parent)
     if finished.restore(job.digest):
         logger.info("finished before with these settings and inputs: outputs are in place")
+        clear_progress(job.file.parent)
         return "already finished"
     _compute(job, args, stage)
     _write_record(job)
