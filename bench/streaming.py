@@ -74,7 +74,7 @@ def sample(count: int, folder: Path) -> float:
 
     from sparring.models.denoiser import build_scheduler, save_denoiser
     from sparring.settings.parts import NoiseScheduleSettings, SamplingSettings
-    from sparring.stages.sampling import sample_fake
+    from sparring.stages.sampling import Models, sample_fake
 
     model = UNet2DModel(
         sample_size=SIDE, in_channels=CHANNELS, out_channels=CHANNELS, layers_per_block=1,
@@ -86,7 +86,8 @@ def sample(count: int, folder: Path) -> float:
     sampling = SamplingSettings(num_steps=1, batch_size=64)
     settings = {"seed": 1, "iteration": 0, "num_samples": count, "sampling": sampling}
     before = peak_mb()
-    sample_fake(job("sample", settings, folder), folder / "denoiser", autoencoder, folder / "f.h5")
+    models = Models(folder / "denoiser", autoencoder)
+    sample_fake(job("sample", settings, folder), models, folder / "f.h5")
     return peak_mb() - before
 
 

@@ -70,6 +70,8 @@ def _node(rule: str, fields: Mapping[str, str]) -> Node:
     label = rule.replace("_", " ")
     if "experiment" not in wildcards:
         label += " " + " / ".join(wildcards.values())
+    elif "shard" in wildcards:
+        label += " {shard} of {shards}".format(**wildcards)
     return Node(
         id="/".join([rule, *wildcards.values()]),
         stage=rule,

@@ -41,6 +41,10 @@ def reason_to_skip() -> str | None:
         return f"Slurm is not installed ({', '.join(missing)}); apt-get install {PACKAGES}"
     if os.geteuid() != 0:
         return "starting a Slurm for tests needs root"
+    try:
+        socket.gethostbyname(socket.gethostname())
+    except OSError:
+        return f"the name of this machine ({socket.gethostname()}) does not resolve: /etc/hosts"
     if LINK.exists() and LINK.resolve() != CONFIGURATION:
         return f"{LINK} belongs to another Slurm"
     return None

@@ -29,3 +29,12 @@ def test_an_iteration_in_which_jobs_are_cancelled(start, finished_copy, shared_r
         run.cancel()
     assert run.wait() == 0, run.output.read_text()
     assert digests(finished_copy / "results") == digests(shared_run / "results")
+
+
+@pytest.mark.cluster
+def test_the_whole_experiment_from_nothing(start, workspace, shared_run, record_property):
+    run = start(workspace, "all")
+    record_property("fault", "whole experiment, no fault")
+    record_property("starts", 1)
+    assert run.wait(1800) == 0, run.output.read_text()
+    assert digests(workspace / "results") == digests(shared_run / "results")
