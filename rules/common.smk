@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from sparring.artefacts.model_files import DENOISER_FILES, MODEL_FILES
 from sparring.errors import UserError
 from sparring.rounds import (
+    check_gpus,
     check_rounds,
     check_wall_time,
     disk_needed,
@@ -27,6 +28,8 @@ try:
     files = workflow.overwrite_configfiles or workflow.configfiles or ["configuration"]
     ROUNDS = load_rounds(config, source=str(files[0]))
     check_rounds(ROUNDS)
+    if "gpu" in workflow.global_resources:
+        check_gpus(ROUNDS, workflow.global_resources["gpu"].value)
 except UserError as error:
     raise WorkflowError(str(error))
 

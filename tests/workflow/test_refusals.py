@@ -1,6 +1,7 @@
 """What the program refuses: one line, no traceback, a failing exit status, and no job started."""
 
 import pytest
+from workspace import LOCAL
 
 
 def set_key(path, value):
@@ -103,3 +104,14 @@ def test_broken_yaml_names_the_file(workspace):
     lines = [line for line in done.stderr.splitlines() if "micro.yaml: not valid YAML" in line]
     assert len(lines) == 1, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_more_gpus_than_the_machine_has_are_refused(workspace):
+    """Snakemake alone would start the job with fewer, silently."""
+    workspace.config |= {"device": "cuda", "gpus": 2}
+    done = workspace.snakemake(*LOCAL, "--dry-run")
+    assert done.returncode == 1
+    assert "gpus is 2, but this run may use 1 (resources: gpu=1 in the profile)" in (
+        done.stdout + done.stderr
+    )
+    assert workspace.snakemake(*LOCAL, "--dry-run", "--resources", "gpu=2").returncode == 0

@@ -1,15 +1,17 @@
 """Experiments unrolled into rounds: which model enters where, what each job is told. Torch-free."""
 
-from .checks import check_rounds, check_wall_time
+from .checks import check_rounds
 from .cleaning import removable
 from .disk import disk_needed
 from .jobs import forget_work, freeze_job, job_files, stage_settings
+from .limits import check_gpus, check_wall_time
 from .loading import Rounds, load_rounds
 from .status import JobStatus, status_of
 
 __all__ = [
     "JobStatus",
     "Rounds",
+    "check_gpus",
     "check_rounds",
     "check_wall_time",
     "disk_needed",

@@ -1,39 +1,17 @@
 """Refusals before any job starts: what the settings and the data's own files already tell."""
 
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..data.images import ImageSource, classes_file
-from ..data.manifest import columns, count_originals, read_manifest, split_counts
+from ..data.images import classes_file
 from ..errors import UserError
 from ..models.presets import PRESETS
-from ..settings.dataset import ManifestDataset, ProceduralDataset
+from ..settings.dataset import ProceduralDataset
 from ..settings.experiment import AdversarialExperiment, Experiment, PretrainExperiment
 from ..settings.parts import DiscriminatorSettings
+from .facts import LatentShape, dataset_facts, latent_shape
 from .given_models import given_model
 from .loading import Rounds
-
-
-@dataclass(frozen=True)
-class DatasetFacts:
-    """What is known of a dataset before it is packed."""
-
-    side: int
-    train_originals: int
-    train_rows: int
-    test_originals: int
-    test_rows: int
-    has_latent_paths: bool = False
-
-
-@dataclass(frozen=True)
-class LatentShape:
-    """`[channels, side, side]`."""
-
-    channels: int
-    side: int
 
 
 def check_rounds(rounds: Rounds) -> None:
@@ -56,20 +34,6 @@ def check_rounds(rounds: Rounds) -> None:
             _check_counts(rounds, name, experiment)
 
 
-def check_wall_time(rounds: Rounds, job: str, runtime: int | None) -> None:
-    """Refuse a wall time in which a job could not save its state once."""
-    config = rounds.config
-    least = config.checkpoint_minutes + config.wall_time_margin_minutes
-    if runtime is not None and runtime <= least:
-        raise UserError(
-            f"{job}: runtime is {runtime} min, not longer than checkpoint_minutes "
-            f"({config.checkpoint_minutes:g}) and wall_time_margin_minutes "
-            f"({config.wall_time_margin_minutes:g}) together; ask for a longer wall time, for "
-            f"example --set-resources {job}:runtime={int(least) * 2 + 10}, or lower them in "
-            f"{rounds.source}"
-        )
-
-
 def _check_autoencoder(rounds: Rounds, name: str) -> None:
     settings, datasets = rounds.config.autoencoders[name], rounds.config.datasets
     where = f"{rounds.source}: autoencoders.{name}"
@@ -89,50 +53,6 @@ def _check_autoencoder(rounds: Rounds, name: str) -> None:
         )
 
 
-def latent_shape(rounds: Rounds, name: str) -> LatentShape:
-    """The latents of an experiment; refuses layouts that the autoencoder cannot halve evenly."""
-    dataset, autoencoder = rounds.data_of(name)
-    channels, factor = _autoencoder_shape(rounds, autoencoder)
-    side = dataset_facts(rounds, dataset).side
-    if side % factor:
-        raise UserError(
-            f"{rounds.source}: datasets.{dataset} has layouts of {side} pixels, not divisible by "
-            f"the factor {factor} of autoencoder {autoencoder}; set datasets.{dataset}.resize to a "
-            f"multiple of {factor}"
-        )
-    return LatentShape(channels, side // factor)
-
-
-def dataset_facts(rounds: Rounds, dataset: str) -> DatasetFacts:
-    """Size and counts of a dataset from its manifest and first image."""
-    settings = rounds.config.datasets[dataset]
-    if isinstance(settings, ProceduralDataset):
-        num_val, num_test = split_counts(settings.num_layouts, settings.split)
-        train = settings.num_layouts - num_val - num_test
-        return DatasetFacts(settings.size, train, train, num_test, num_test)
-    return _manifest_facts(settings.model_dump_json())
-
-
-@cache
-def _manifest_facts(settings_json: str) -> DatasetFacts:
-    settings = ManifestDataset.model_validate_json(settings_json)
-    entries = read_manifest(settings)
-    copies = 8 if settings.augmented == "dihedral" else 1
-    rows = {s: sum(e.row.split == s for e in entries) * copies for s in ("train", "test")}
-    side = settings.resize
-    if side is None:
-        side = ImageSource(settings.manifest).open(entries[0].layout_path).width
-    originals = {s: count_originals(entries, s) for s in rows}
-    return DatasetFacts(
-        side,
-        originals["train"],
-        rows["train"],
-        originals["test"],
-        rows["test"],
-        "latent_path" in columns(settings.manifest),
-    )
-
-
 def _require_known(
     rounds: Rounds, name: str, key: str, value: str | None, known: dict[str, Any]
 ) -> None:
@@ -141,20 +61,6 @@ def _require_known(
             f"{rounds.file(name)}: {key} is {value!r}, but {rounds.source} has only "
             f"{', '.join(sorted(known))}"
         )
-
-
-def _autoencoder_shape(rounds: Rounds, name: str) -> tuple[int, int]:
-    settings = rounds.config.autoencoders[name]
-    if settings.start_from is None:
-        return settings.latent_channels, settings.factor
-    where = f"{rounds.source}: autoencoders.{name}.start_from"
-    config = given_model(settings.start_from, "AutoencoderKL", where)
-    try:
-        return config["latent_channels"], 2 ** (len(config["block_out_channels"]) - 1)
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            f"{where}: config.json says no {error}, expected a diffusers AutoencoderKL"
-        ) from error
 
 
 def _check_preset(

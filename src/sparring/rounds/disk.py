@@ -6,7 +6,7 @@ from pathlib import Path
 from ..models.presets import PRESETS
 from ..settings.dataset import ManifestDataset
 from ..settings.experiment import PretrainExperiment
-from .checks import dataset_facts, latent_shape
+from .facts import dataset_facts, latent_shape
 from .jobs import Wildcards
 from .loading import Rounds
 

@@ -12,7 +12,7 @@ from sparring.artefacts.layouts import Layouts
 from sparring.data.manifest import read_manifest
 from sparring.data.packing import dihedral, pack
 from sparring.errors import UserError
-from sparring.rounds.checks import dataset_facts
+from sparring.rounds.facts import dataset_facts
 from sparring.settings.dataset import ManifestDataset, ProceduralDataset, SplitFractions
 
 R2V = Path(__file__).parents[4] / "shared" / "data" / "layouts_r2v" / "manifest.csv"

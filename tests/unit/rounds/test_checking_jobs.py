@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sparring.errors import UserError
-from sparring.rounds import check_rounds, check_wall_time
+from sparring.rounds import check_gpus, check_rounds, check_wall_time
 
 
 def test_more_sampler_steps_than_timesteps_are_refused(project):
@@ -69,3 +69,21 @@ def test_a_wall_time_with_time_to_save_or_none_is_taken(project, runtime):
     project.config |= {"checkpoint_minutes": 10, "wall_time_margin_minutes": 3}
     project.adversarial()
     check_wall_time(project.load(), "train_discriminator", runtime)
+
+
+def test_more_gpus_than_the_run_may_use_are_refused(project):
+    project.config |= {"device": "cuda", "gpus": 2}
+    project.adversarial()
+    with pytest.raises(UserError) as caught:
+        check_gpus(project.load(), 1)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "gpus is 2, but this run may use 1" in message
+    assert "set gpus: 1, or gpu=2 in the profile" in message
+
+
+@pytest.mark.parametrize(("device", "limit"), [("cuda", 2), ("cuda", None), ("cpu", 1)])
+def test_gpus_that_the_run_has_or_does_not_need_are_taken(project, device, limit):
+    project.config |= {"device": device, "gpus": 2}
+    project.adversarial()
+    check_gpus(project.load(), limit)

@@ -1,0 +1,89 @@
+"""What the settings and the data's own files tell before any job runs."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from ..data.images import ImageSource
+from ..data.manifest import columns, count_originals, read_manifest, split_counts
+from ..errors import UserError
+from ..settings.dataset import ManifestDataset, ProceduralDataset
+from .given_models import given_model
+from .loading import Rounds
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What is known of a dataset before it is packed."""
+
+    side: int
+    train_originals: int
+    train_rows: int
+    test_originals: int
+    test_rows: int
+    has_latent_paths: bool = False
+
+
+@dataclass(frozen=True)
+class LatentShape:
+    """`[channels, side, side]`."""
+
+    channels: int
+    side: int
+
+
+def latent_shape(rounds: Rounds, name: str) -> LatentShape:
+    """The latents of an experiment; refuses layouts that the autoencoder cannot halve evenly."""
+    dataset, autoencoder = rounds.data_of(name)
+    channels, factor = _autoencoder_shape(rounds, autoencoder)
+    side = dataset_facts(rounds, dataset).side
+    if side % factor:
+        raise UserError(
+            f"{rounds.source}: datasets.{dataset} has layouts of {side} pixels, not divisible by "
+            f"the factor {factor} of autoencoder {autoencoder}; set datasets.{dataset}.resize to a "
+            f"multiple of {factor}"
+        )
+    return LatentShape(channels, side // factor)
+
+
+def dataset_facts(rounds: Rounds, dataset: str) -> DatasetFacts:
+    """Size and counts of a dataset from its manifest and first image."""
+    settings = rounds.config.datasets[dataset]
+    if isinstance(settings, ProceduralDataset):
+        num_val, num_test = split_counts(settings.num_layouts, settings.split)
+        train = settings.num_layouts - num_val - num_test
+        return DatasetFacts(settings.size, train, train, num_test, num_test)
+    return _manifest_facts(settings.model_dump_json())
+
+
+@cache
+def _manifest_facts(settings_json: str) -> DatasetFacts:
+    settings = ManifestDataset.model_validate_json(settings_json)
+    entries = read_manifest(settings)
+    copies = 8 if settings.augmented == "dihedral" else 1
+    rows = {s: sum(e.row.split == s for e in entries) * copies for s in ("train", "test")}
+    side = settings.resize
+    if side is None:
+        side = ImageSource(settings.manifest).open(entries[0].layout_path).width
+    originals = {s: count_originals(entries, s) for s in rows}
+    return DatasetFacts(
+        side,
+        originals["train"],
+        rows["train"],
+        originals["test"],
+        rows["test"],
+        "latent_path" in columns(settings.manifest),
+    )
+
+
+def _autoencoder_shape(rounds: Rounds, name: str) -> tuple[int, int]:
+    settings = rounds.config.autoencoders[name]
+    if settings.start_from is None:
+        return settings.latent_channels, settings.factor
+    where = f"{rounds.source}: autoencoders.{name}.start_from"
+    config = given_model(settings.start_from, "AutoencoderKL", where)
+    try:
+        return config["latent_channels"], 2 ** (len(config["block_out_channels"]) - 1)
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{where}: config.json says no {error}, expected a diffusers AutoencoderKL"
+        ) from error
