@@ -37,11 +37,6 @@ def incoming_optimizer(wildcards):
     )
 
 
-def one_of(names):
-    """A wildcard constraint; of no names, one that nothing matches."""
-    return "|".join(sorted(names)) or "(?!)"
-
-
 # Fakes come from one job, or from one per shard and a last one that gathers them.
 SHARDED = {
     name for name in ROUNDS.adversarial_names if ROUNDS.adversarial(name).sampling.shards > 1
@@ -178,6 +173,7 @@ rule finetune_diffusion:
     input:
         train=latents_of("train"),
         val=latents_of("val"),
+        layouts=semantic_layouts,
         autoencoder=autoencoder_of,
         denoiser=incoming_denoiser,
         discriminator=opponent,
@@ -200,6 +196,7 @@ rule finetune_diffusion:
         program=program("finetune_diffusion"),
         denoiser=lambda wildcards, input: folder(input.denoiser),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
+        layouts=lambda wildcards, input: (f"--layouts {input.layouts[0]}" if input.layouts else ""),
         discriminator=lambda wildcards, input: (
             f"--discriminator {shlex.quote(folder(input.discriminator))}"
             if input.discriminator
@@ -213,7 +210,7 @@ rule finetune_diffusion:
         "{params.program} --job {params.job} --threads {threads}"
         " --train-latents {input.train} --val-latents {input.val}"
         " --autoencoder {params.autoencoder:q} --denoiser {params.denoiser:q}"
-        " {params.discriminator} {params.optimizer}"
+        " {params.layouts} {params.discriminator} {params.optimizer}"
         " --output {params.place}/denoiser --latest {params.place}/denoiser_latest"
         " --history {output.history} --samples {params.place}/samples"
         " --optimizer-output {output.optimizer}"

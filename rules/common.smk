@@ -18,6 +18,7 @@ from sparring.rounds import (
     freeze_job,
     job_files,
     load_rounds,
+    measures_layouts,
     stage_settings,
 )
 
@@ -42,6 +43,7 @@ PYTHON = sys.executable
 TRAINING = {
     "train_autoencoder",
     "pretrain_diffusion",
+    "finetune_semantic",
     "train_discriminator",
     "finetune_diffusion",
 }
@@ -54,7 +56,7 @@ wildcard_constraints:
     experiment=r"[A-Za-z0-9_]+",
     arm="adversarial|control",
     iteration=r"0|[1-9]\d*",
-    model=r"start|(adversarial|control)/iteration_(0|[1-9]\d*)",
+    model=r"start|trained|(adversarial|control)/iteration_(0|[1-9]\d*)",
 
 
 def settings_of(rule):
@@ -121,6 +123,11 @@ def denoiser_files(directory):
     return [f"{directory}/{name}" for name in DENOISER_FILES]
 
 
+def one_of(names):
+    """A wildcard constraint; of no names, one that nothing matches."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
 def layouts_of(wildcards):
     """The packed dataset of an experiment."""
     return f"{RESULTS}/datasets/{ROUNDS.data_of(wildcards.experiment)[0]}/layouts.h5"
@@ -129,6 +136,12 @@ def layouts_of(wildcards):
 def autoencoder_of(wildcards):
     """The autoencoder of an experiment."""
     return model_files(f"{RESULTS}/autoencoders/{ROUNDS.data_of(wildcards.experiment)[1]}")
+
+
+def semantic_layouts(wildcards):
+    """What semantic losses read besides: the layouts, and weights of perceptual features."""
+    semantic = ROUNDS.semantic(wildcards.experiment)
+    return [layouts_of(wildcards), *map(str, semantic.files())] if semantic else []
 
 
 def latents_of(split):
@@ -145,11 +158,14 @@ def results_of_experiments(wildcards):
     """What `rule all` asks for: the table, pictures and choice of every requested experiment."""
     wanted = []
     for name in ROUNDS.requested:
-        if ROUNDS.experiments[name].kind == "pretrain":
+        kind = ROUNDS.experiments[name].kind
+        if kind == "pretrain":
             wanted += denoiser_files(f"{RESULTS}/{name}/denoiser")
-        else:
-            tables = ("evaluation.csv", "evaluation.png", "samples.png", "selected.json")
-            wanted += [f"{RESULTS}/{name}/{table}" for table in tables]
+            continue
+        tables = ["evaluation.csv", "evaluation.png", "samples.png"]
+        if kind == "adversarial":
+            tables.append("selected.json")
+        wanted += [f"{RESULTS}/{name}/{table}" for table in tables]
     return wanted
 
 

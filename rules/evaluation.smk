@@ -2,10 +2,8 @@
 
 
 def judged_denoiser(wildcards):
-    """The denoiser of a judged model: the start, or what left an iteration."""
-    if wildcards.model == "start":
-        return denoiser_files(ROUNDS.start_denoiser(wildcards.experiment))
-    return denoiser_files(f"{RESULTS}/{wildcards.experiment}/{wildcards.model}/denoiser")
+    """The denoiser of a judged model: the start, or what training left."""
+    return denoiser_files(ROUNDS.judged_denoiser(wildcards.experiment, wildcards.model))
 
 
 def of_all_models(name):
@@ -18,9 +16,8 @@ def of_all_models(name):
 
 def judged_denoisers(wildcards):
     """The directory of every judged denoiser, in the order of `of_all_models`."""
-    models = ROUNDS.models(wildcards.experiment)[1:]
-    places = [f"{RESULTS}/{wildcards.experiment}/{model}/denoiser" for model in models]
-    return [ROUNDS.start_denoiser(wildcards.experiment), *places]
+    experiment = wildcards.experiment
+    return [ROUNDS.judged_denoiser(experiment, model) for model in ROUNDS.models(experiment)]
 
 
 def judged_denoiser_files(wildcards):
@@ -80,9 +77,46 @@ rule evaluate:
         " --reference {input.reference} --output {output}"
 
 
+def layout_figures(wildcards):
+    """The figures of all decoded models, where semantic losses make them worth a look."""
+    if not measures_layouts(ROUNDS, wildcards.experiment):
+        return []
+    return of_all_models("layouts.json")(wildcards)
+
+
+rule measure_layouts:
+    input:
+        samples=RESULTS + "/{experiment}/{model}/evaluation_latents.h5",
+        held_out=latents_of("test"),
+        layouts=layouts_of,
+        denoiser=judged_denoiser,
+        autoencoder=autoencoder_of,
+    output:
+        RESULTS + "/{experiment}/{model}/layouts.json",
+    benchmark:
+        benchmark_of("/{experiment}/{model}", "measure_layouts")
+    threads: 1
+    resources:
+        gpu=one_gpu,
+        mem_mb=8000,
+        runtime=120,
+    params:
+        settings=settings_of("measure_layouts"),
+        job=job_of("measure_layouts"),
+        program=program("measure_layouts"),
+        denoiser=lambda wildcards, input: folder(input.denoiser),
+        autoencoder=lambda wildcards, input: folder(input.autoencoder),
+    shell:
+        "{params.program} --job {params.job} --threads {threads}"
+        " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q}"
+        " --samples {input.samples} --held-out {input.held_out} --layouts {input.layouts}"
+        " --output {output}"
+
+
 rule summarise:
     input:
-        of_all_models("evaluation.json"),
+        evaluations=of_all_models("evaluation.json"),
+        layouts=layout_figures,
     output:
         table=RESULTS + "/{experiment}/evaluation.csv",
         plot=RESULTS + "/{experiment}/evaluation.png",
@@ -96,9 +130,10 @@ rule summarise:
         job=job_of("summarise"),
         program=program("summarise"),
         models=model_names,
+        layouts=lambda wildcards, input: f"--layouts {input.layouts}" if input.layouts else "",
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --models {params.models} --evaluations {input}"
+        " --models {params.models} --evaluations {input.evaluations} {params.layouts}"
         " --table {output.table} --plot {output.plot}"
 
 
@@ -111,6 +146,8 @@ rule select_best:
         verdict=RESULTS + "/{experiment}/selected.json",
     benchmark:
         benchmark_of("/{experiment}", "select_best")
+    wildcard_constraints:
+        experiment=one_of(ROUNDS.adversarial_names),
     resources:
         mem_mb=2000,
         runtime=30,

@@ -13,7 +13,7 @@ def run(job: Job[FinetuneDiffusion], args: argparse.Namespace) -> None:
 
     finetune_diffusion(
         job,
-        DenoiserInputs(args.train_latents, args.val_latents, args.autoencoder),
+        DenoiserInputs(args.train_latents, args.val_latents, args.autoencoder, args.layouts),
         args.denoiser,
         args.discriminator,
         args.optimizer,
@@ -27,6 +27,9 @@ if __name__ == "__main__":
     parser.add_input("--train-latents", required=True, help="latents to train on")
     parser.add_input("--val-latents", required=True, help="latents that choose the best epoch")
     parser.add_input("--autoencoder", required=True, help="autoencoder directory, for sample grids")
+    parser.add_input(
+        "--layouts", help="layouts that the latents were encoded from, for semantic losses"
+    )
     parser.add_input("--denoiser", required=True, help="denoiser directory to start from")
     parser.add_input("--discriminator", help="discriminator directory; none in the control arm")
     parser.add_input(

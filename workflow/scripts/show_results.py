@@ -12,10 +12,12 @@ from sparring.evaluation.report import table_text
 def show(experiment: Path) -> None:
     """Table, choice and pictures of one experiment."""
     table = pd.read_csv(experiment / "evaluation.csv", dtype={"iteration": "Int64"})
-    verdict = json.loads((experiment / "selected.json").read_text(encoding="utf-8"))
     print(f"\n{experiment.name}: distance to held-out layouts, 95 % intervals, less is better\n")
     print(table_text(table))
-    print(f"\nselected: {verdict['selected']} ({verdict['reason']})")
+    chosen = experiment / "selected.json"
+    if chosen.is_file():
+        verdict = json.loads(chosen.read_text(encoding="utf-8"))
+        print(f"\nselected: {verdict['selected']} ({verdict['reason']})")
     print(f"pictures: {experiment / 'samples.png'}, {experiment / 'evaluation.png'}")
 
 

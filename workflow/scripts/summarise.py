@@ -12,15 +12,17 @@ def run(job: Job[Summarise], args: argparse.Namespace) -> None:
     from sparring.stages.evaluation import summarise
 
     evaluations = dict(zip(args.models, args.evaluations, strict=True))
-    summarise(job, evaluations, args.table, args.plot)
+    layouts = dict(zip(args.models, args.layouts, strict=True)) if args.layouts else {}
+    summarise(job, evaluations, layouts, args.table, args.plot)
 
 
 if __name__ == "__main__":
     parser = StageParser(__doc__)
     parser.add_argument(
-        "--models", nargs="+", required=True, help="names of the models: start, {arm}/iteration_{n}"
+        "--models", nargs="+", required=True, help="names of the models, such as start"
     )
     parser.add_input("--evaluations", nargs="+", required=True, help="evaluation.json per model")
+    parser.add_input("--layouts", nargs="+", help="layouts.json per model, where measured")
     parser.add_argument("--table", type=Path, required=True, help="evaluation.csv to write")
     parser.add_argument("--plot", type=Path, required=True, help="evaluation.png to write")
     run_job(Summarise, parser, run)

@@ -23,8 +23,19 @@ def evaluation_table(models: list[dict[str, Any]]) -> pd.DataFrame:
             estimate = entry["samples"][name]
             row |= {name: estimate["value"]}
             row |= {f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
-        rows.append(row)
+        rows.append(row | _layout_figures(entry))
     return pd.DataFrame(rows).astype({"iteration": "Int64"})
+
+
+def _layout_figures(entry: dict[str, Any]) -> dict[str, float]:
+    """Columns of a model's decoded samples and predictions, where they were measured."""
+    if "layouts" not in entry:
+        return {}
+    figures = entry["layouts"]
+    if entry["model"] == "reals":
+        return figures["reals"]
+    accuracies = [row["segmentation_accuracy"] for row in figures["predictions"]]
+    return figures["samples"] | {"segmentation_accuracy": sum(accuracies) / len(accuracies)}
 
 
 def table_text(table: pd.DataFrame) -> str:
@@ -35,7 +46,10 @@ def table_text(table: pd.DataFrame) -> str:
             f"{row[name]:.4f} [{row[f'{name}_low']:.4f}, {row[f'{name}_high']:.4f}]"
             for _, row in table.iterrows()
         ]
-    return shown.to_string(index=False)
+    for name in ("palette_purity", "head_agreement", "segmentation_accuracy"):
+        if name in table:
+            shown[name.replace("_", " ")] = table[name].map("{:.4f}".format, na_action="ignore")
+    return shown.to_string(index=False, na_rep="")
 
 
 def plot_evaluations(table: pd.DataFrame, output: Path) -> None:

@@ -110,6 +110,21 @@ class Codec:
             )
         return F.one_hot(ids, channels).permute(0, 3, 1, 2).float() * 2 - 1
 
+    def inputs_of(self, decoded: Decoded) -> Tensor:
+        """What the encoder takes, from decoded latents: RGB, or class probabilities as one-hot."""
+        channels = self.model.config.in_channels
+        if channels == 3:
+            return decoded.rgb
+        if decoded.logits is None or decoded.logits.shape[1] > channels:
+            found = 0 if decoded.logits is None else decoded.logits.shape[1]
+            raise UserError(
+                f"autoencoder: takes {channels} one-hot classes, but its segmentation head has "
+                f"{found}; set semantic.perceptual_features: vgg16, or perceptual_weight: 0"
+            )
+        shares = decoded.logits.softmax(1)
+        empty = channels - shares.shape[1]
+        return F.pad(shares, (0, 0, 0, 0, 0, empty)) * 2 - 1
+
     def rgb(self, layouts: np.ndarray) -> Tensor:
         """RGB in [-1, 1], `[B,3,H,W]`."""
         coloured = layouts if layouts.ndim == 4 else self._coloured(layouts)

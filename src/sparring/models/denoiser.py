@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ..artefacts.model_files import SCHEDULER
 from ..artefacts.models import load_model, read_config, save_model
-from ..diffusion.process import ForwardProcess, Target
+from ..compute import Compute
+from ..diffusion.process import ForwardProcess, Prediction, Target
 from ..errors import UserError
 from ..settings.parts import DenoiserSettings, NoiseScheduleSettings
 from .presets import NORM_NUM_GROUPS, PRESETS
@@ -100,3 +101,19 @@ def load_denoiser(directory: Path) -> tuple[UNet2DModel, DDIMScheduler]:
 def predict(model: torch.nn.Module, x_t: Tensor, timesteps: Tensor) -> Tensor:
     """The network's output at x_t in fp32.   [B,C,H,W], [B] -> [B,C,H,W]."""
     return model(x_t, timesteps).sample.float()
+
+
+class OneStep:
+    """A frozen denoiser's one-step predictions."""
+
+    def __init__(self, model: UNet2DModel, scheduler: DDIMScheduler, compute: Compute) -> None:
+        self._model = model.to(compute.device).eval().requires_grad_(False)
+        self._compute = compute
+        self.process = forward_process(scheduler).to(compute.device)
+
+    @torch.no_grad()
+    def __call__(self, x0: Tensor, eps: Tensor, timesteps: Tensor) -> Prediction:
+        """The record of x0 noised with eps.   [B,C,H,W], [B,C,H,W], [B]."""
+        with self._compute.autocast():
+            output = predict(self._model, self.process.noised(x0, eps, timesteps), timesteps)
+        return self.process.prediction(x0, eps, timesteps, output)

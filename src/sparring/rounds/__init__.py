@@ -6,6 +6,7 @@ from .disk import disk_needed
 from .jobs import forget_work, freeze_job, job_files, stage_settings
 from .limits import check_gpus, check_wall_time
 from .loading import Rounds, load_rounds
+from .semantic import measures_layouts
 from .status import JobStatus, status_of
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "freeze_job",
     "job_files",
     "load_rounds",
+    "measures_layouts",
     "removable",
     "stage_settings",
     "status_of",

@@ -7,11 +7,17 @@ from ..data.images import classes_file
 from ..errors import UserError
 from ..models.presets import PRESETS
 from ..settings.dataset import ProceduralDataset
-from ..settings.experiment import AdversarialExperiment, Experiment, PretrainExperiment
+from ..settings.experiment import (
+    AdversarialExperiment,
+    Experiment,
+    PretrainExperiment,
+    StartedExperiment,
+)
 from ..settings.parts import DiscriminatorSettings
 from .facts import LatentShape, dataset_facts, latent_shape
 from .given_models import given_model
 from .loading import Rounds
+from .semantic import check_semantic
 
 
 def check_rounds(rounds: Rounds) -> None:
@@ -27,11 +33,14 @@ def check_rounds(rounds: Rounds) -> None:
         _check_steps(rounds, name, experiment)
         if isinstance(experiment, PretrainExperiment):
             _check_preset(rounds, name, experiment, shape)
-        else:
-            _check_start(rounds, name, experiment, shape)
+            continue
+        _check_start(rounds, name, experiment, shape)
+        check_semantic(rounds, name)
+        if isinstance(experiment, AdversarialExperiment):
             _check_discriminator(rounds, name, experiment, shape)
             _check_shards(rounds, name, experiment)
-            _check_counts(rounds, name, experiment)
+            _check_reals(rounds, name, experiment)
+        _check_held_out(rounds, name, experiment)
 
 
 def _check_autoencoder(rounds: Rounds, name: str) -> None:
@@ -81,7 +90,7 @@ def _check_steps(rounds: Rounds, name: str, experiment: Experiment) -> None:
     wanted = {"diffusion.sample_grid.num_steps": experiment.diffusion.sample_grid.num_steps}
     if experiment.diffusion.sample_interval == 0:
         wanted = {}
-    if isinstance(experiment, AdversarialExperiment):
+    if not isinstance(experiment, PretrainExperiment):
         wanted["sampling.num_steps"] = experiment.sampling.num_steps
     for key, steps in wanted.items():
         if limit is not None and steps > limit:
@@ -103,10 +112,10 @@ def _num_timesteps(rounds: Rounds, name: str) -> int | None:
 
 
 def _check_start(
-    rounds: Rounds, name: str, experiment: AdversarialExperiment, shape: LatentShape
+    rounds: Rounds, name: str, experiment: StartedExperiment, shape: LatentShape
 ) -> None:
     for key in ("start_from", "fakes_from"):
-        text = getattr(experiment, key)
+        text = getattr(experiment, key, None)
         if text is None:
             continue
         reference = rounds.reference(name, key, text)
@@ -201,28 +210,17 @@ def _check_shards(rounds: Rounds, name: str, experiment: AdversarialExperiment) 
             )
 
 
-def _check_counts(rounds: Rounds, name: str, experiment: AdversarialExperiment) -> None:
+def _check_reals(rounds: Rounds, name: str, experiment: AdversarialExperiment) -> None:
     dataset = rounds.data_of(name)[0]
     facts = dataset_facts(rounds, dataset)
     as_training = experiment.discriminator.reals == "as_training" and experiment.diffusion.augmented
     available = facts.train_rows if as_training else facts.train_originals
     wanted = max(experiment.num_samples_at(n) for n in range(experiment.iterations))
-    if facts.has_latent_paths:
-        rounds.warnings.append(
-            f"{name}: the manifest of dataset {dataset} has a latent_path column, which is not "
-            "read: layouts are encoded by the experiment's autoencoder"
-        )
     if wanted > available and not experiment.allow_fewer_reals:
         raise UserError(
             f"{rounds.file(name)}: num_samples is {wanted}, but dataset {dataset} has {available} "
             f"training layouts to draw reals from; set num_samples: {available} or "
             "allow_fewer_reals: true"
-        )
-    if facts.test_originals < 2 * experiment.evaluation.feature_dim:
-        raise UserError(
-            f"{rounds.file(name)}: evaluation.feature_dim is {experiment.evaluation.feature_dim}, "
-            f"but dataset {dataset} holds out only {facts.test_originals} test layouts; set "
-            f"at most {facts.test_originals // 2}"
         )
     copies = facts.train_rows > facts.train_originals and experiment.diffusion.augmented
     if copies and not as_training:
@@ -230,4 +228,20 @@ def _check_counts(rounds: Rounds, name: str, experiment: AdversarialExperiment) 
             f"{name}: the denoiser trains on augmented copies but reals are originals only, so "
             "orientation is a cue; set discriminator.reals: as_training or diffusion.augmented: "
             "false"
+        )
+
+
+def _check_held_out(rounds: Rounds, name: str, experiment: StartedExperiment) -> None:
+    dataset = rounds.data_of(name)[0]
+    facts = dataset_facts(rounds, dataset)
+    if facts.has_latent_paths:
+        rounds.warnings.append(
+            f"{name}: the manifest of dataset {dataset} has a latent_path column, which is not "
+            "read: layouts are encoded by the experiment's autoencoder"
+        )
+    if facts.test_originals < 2 * experiment.evaluation.feature_dim:
+        raise UserError(
+            f"{rounds.file(name)}: evaluation.feature_dim is {experiment.evaluation.feature_dim}, "
+            f"but dataset {dataset} holds out only {facts.test_originals} test layouts; set "
+            f"at most {facts.test_originals // 2}"
         )

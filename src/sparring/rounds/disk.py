@@ -47,8 +47,8 @@ def _bytes_of(rounds: Rounds, rule: str, wildcards: Wildcards) -> int:
     if rule in ("encode_real", "sample_fake"):
         return rounds.adversarial(name).num_samples_at(int(wildcards["iteration"])) * latent
     if rule == "sample_evaluation":
-        return rounds.adversarial(name).evaluation.num_samples * latent
-    if rule in ("pretrain_diffusion", "finetune_diffusion"):
+        return rounds.started(name).evaluation.num_samples * latent
+    if rule in ("pretrain_diffusion", "finetune_semantic", "finetune_diffusion"):
         return _parameters(rounds, name) * _SINGLE * (2 + _GROWTH)
     return 0
 

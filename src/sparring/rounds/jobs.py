@@ -85,6 +85,9 @@ def stage_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSett
             noise_schedule=e.noise_schedule,
             diffusion=e.diffusion,
         )
+    if rule == "finetune_semantic":
+        f = rounds.finetune(name)
+        return stages.FinetuneSemantic(seed=f.seed, diffusion=f.diffusion, semantic=f.semantic)
     if "iteration" in wildcards:
         return _iteration_settings(rounds, rule, wildcards)
     return _evaluation_settings(rounds, rule, name)
@@ -125,11 +128,12 @@ def _iteration_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> Stag
         **keyed,
         diffusion=e.diffusion_at(iteration),
         adversarial=e.adversarial if against else None,
+        semantic=e.semantic,
     )
 
 
 def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
-    e = rounds.adversarial(name)
+    e = rounds.started(name)
     if rule == "sample_evaluation":
         return stages.SampleEvaluation(
             seed=e.evaluation.seed,
@@ -141,6 +145,8 @@ def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
         default = EvaluationSettings()
         unrelated = {"num_samples": default.num_samples, "grid": default.grid}
         return stages.Evaluate(evaluation=e.evaluation.model_copy(update=unrelated))
+    if rule == "measure_layouts":
+        return stages.MeasureLayouts(seed=e.evaluation.seed)
     if rule == "compare_samples":
         return stages.CompareSamples(grid=e.evaluation.grid)
     return {"select_best": stages.SelectBest, "summarise": stages.Summarise}[rule]()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from .jobs import Wildcards
 from .loading import Rounds
+from .semantic import measures_layouts
 
 Listed = tuple[str, Wildcards]
 
@@ -20,8 +21,11 @@ def all_jobs(rounds: Rounds) -> Iterator[Listed]:
     for name, experiment in rounds.experiments.items():
         if experiment.kind == "pretrain":
             yield "pretrain_diffusion", {"experiment": name}
+        elif experiment.kind == "finetune":
+            yield "finetune_semantic", {"experiment": name}
     for name in rounds.adversarial_names:
         yield from _rounds_of(rounds, name)
+    for name in rounds.started_names:
         yield from _judging_of(rounds, name)
 
 
@@ -41,8 +45,13 @@ def _rounds_of(rounds: Rounds, name: str) -> Iterator[Listed]:
 
 
 def _judging_of(rounds: Rounds, name: str) -> Iterator[Listed]:
+    rules = ["sample_evaluation", "evaluate"]
+    if measures_layouts(rounds, name):
+        rules.append("measure_layouts")
     for model in rounds.models(name):
-        for rule in ("sample_evaluation", "evaluate"):
+        for rule in rules:
             yield rule, {"experiment": name, "model": model}
-    for rule in ("summarise", "select_best", "compare_samples"):
-        yield rule, {"experiment": name}
+    yield "summarise", {"experiment": name}
+    if name in rounds.adversarial_names:
+        yield "select_best", {"experiment": name}
+    yield "compare_samples", {"experiment": name}

@@ -11,9 +11,12 @@ from ..settings.experiment import (
     AdversarialExperiment,
     Experiment,
     ExperimentUnion,
+    FinetuneExperiment,
     PretrainExperiment,
+    StartedExperiment,
 )
 from ..settings.reading import read_yaml, validate
+from ..settings.semantic import SemanticLoss
 from .references import Reference, parse_reference
 
 ARMS = ("adversarial", "control")
@@ -50,12 +53,36 @@ class Rounds:
         """The experiments that have rounds."""
         return [n for n, e in self.experiments.items() if isinstance(e, AdversarialExperiment)]
 
+    def finetune(self, name: str) -> FinetuneExperiment:
+        """An experiment that goes on with semantic losses."""
+        experiment = self.experiments[name]
+        assert isinstance(experiment, FinetuneExperiment), name
+        return experiment
+
+    def started(self, name: str) -> StartedExperiment:
+        """An experiment that goes on from a denoiser; its models are judged."""
+        experiment = self.experiments[name]
+        assert not isinstance(experiment, PretrainExperiment), name
+        return experiment
+
+    @property
+    def started_names(self) -> list[str]:
+        """The experiments whose models are judged."""
+        return [n for n, e in self.experiments.items() if not isinstance(e, PretrainExperiment)]
+
+    def semantic(self, name: str) -> SemanticLoss | None:
+        """An experiment's semantic losses, if it has any."""
+        experiment = self.experiments[name]
+        return None if isinstance(experiment, PretrainExperiment) else experiment.semantic
+
     def arms(self, name: str) -> tuple[str, ...]:
         """The arms of an adversarial experiment."""
         return ARMS if self.adversarial(name).control else ARMS[:1]
 
     def models(self, name: str) -> list[str]:
-        """Every model that is judged: `start`, then `{arm}/iteration_{n}`."""
+        """Every model that is judged: `start`, then `trained` or `{arm}/iteration_{n}`."""
+        if isinstance(self.experiments[name], FinetuneExperiment):
+            return ["start", "trained"]
         iterations = range(self.adversarial(name).iterations)
         return ["start"] + [f"{arm}/iteration_{n}" for arm in self.arms(name) for n in iterations]
 
@@ -96,8 +123,15 @@ class Rounds:
         return f"{self.config.results}/{name}/{arm}/iteration_{iteration - 1}/denoiser"
 
     def start_denoiser(self, name: str) -> str:
-        """Directory of the denoiser that an adversarial experiment starts from."""
-        return self.denoiser(name, "start_from", self.adversarial(name).start_from)
+        """Directory of the denoiser that an experiment starts from."""
+        return self.denoiser(name, "start_from", self.started(name).start_from)
+
+    def judged_denoiser(self, name: str, model: str) -> str:
+        """Directory of one of an experiment's `models`."""
+        if model == "start":
+            return self.start_denoiser(name)
+        place = f"{self.config.results}/{name}"
+        return f"{place}/denoiser" if model == "trained" else f"{place}/{model}/denoiser"
 
     def fakes_denoiser(self, name: str, iteration: int) -> str:
         """Directory of the denoiser that an iteration's fakes are sampled from."""
@@ -126,7 +160,7 @@ class Rounds:
         if reference.directory is not None:
             return str(reference.directory)
         assert reference.experiment is not None
-        if isinstance(self.experiments[reference.experiment], PretrainExperiment):
+        if not isinstance(self.experiments[reference.experiment], AdversarialExperiment):
             return f"{self.config.results}/{reference.experiment}/denoiser"
         if reference.selected:
             return f"{self.config.results}/{reference.experiment}/selected/denoiser"
@@ -138,11 +172,11 @@ class Rounds:
         if reference.experiment is None:
             return reference
         target = self.experiments[reference.experiment]
-        if isinstance(target, PretrainExperiment):
+        if not isinstance(target, AdversarialExperiment):
             if reference.iteration is not None or reference.selected:
                 raise UserError(
                     f"{self.file(name)}: {key} is {text!r}, but {reference.experiment} is a "
-                    f"pretrain experiment without iterations; write {reference.experiment!r}"
+                    f"{target.kind} experiment without iterations; write {reference.experiment!r}"
                 )
         elif reference.iteration is not None and reference.iteration >= target.iterations:
             raise UserError(
@@ -161,7 +195,7 @@ class Rounds:
     def _iteration_directory(self, name: str, key: str, reference: Reference) -> str:
         assert reference.experiment is not None
         target = self.experiments[reference.experiment]
-        if isinstance(target, PretrainExperiment) or reference.selected:
+        if not isinstance(target, AdversarialExperiment) or reference.selected:
             raise UserError(
                 f"{self.file(name)}: {key} is {reference.text!r}, expected an adversarial "
                 "experiment (name or name@2) or a model directory"
@@ -211,9 +245,10 @@ def _read(rounds: Rounds, name: str, wanted_by: str) -> Experiment:
 def _references(experiment: Experiment) -> list[tuple[str, str]]:
     if isinstance(experiment, PretrainExperiment):
         return []
-    keys = {
-        "start_from": experiment.start_from,
-        "fakes_from": experiment.fakes_from,
-        "discriminator.start_from": experiment.discriminator.start_from,
-    }
+    keys: dict[str, str | None] = {"start_from": experiment.start_from}
+    if isinstance(experiment, AdversarialExperiment):
+        keys |= {
+            "fakes_from": experiment.fakes_from,
+            "discriminator.start_from": experiment.discriminator.start_from,
+        }
     return [(key, text) for key, text in keys.items() if text is not None]

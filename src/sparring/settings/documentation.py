@@ -10,7 +10,12 @@ from pydantic_core import PydanticUndefined
 from .autoencoder import AutoencoderLosses, AutoencoderSettings
 from .config import Config
 from .dataset import ManifestDataset, ProceduralDataset, SplitFractions
-from .experiment import AdversarialExperiment, Override, PretrainExperiment
+from .experiment import (
+    AdversarialExperiment,
+    FinetuneExperiment,
+    Override,
+    PretrainExperiment,
+)
 from .parts import (
     AdversarialLoss,
     DenoiserSettings,
@@ -23,7 +28,9 @@ from .parts import (
     PretrainSettings,
     SampleGrid,
     SamplingSettings,
+    SemanticTraining,
 )
+from .semantic import SemanticLoss
 
 BEGIN, END = "<!-- keys: begin (generated) -->", "<!-- keys: end -->"
 
@@ -39,6 +46,9 @@ _SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("noise_schedule", NoiseScheduleSettings),
     ("diffusion (pretrain)", PretrainSettings),
     ("diffusion.sample_grid", SampleGrid),
+    ("Experiments, `kind: finetune`", FinetuneExperiment),
+    ("diffusion (finetune)", SemanticTraining),
+    ("semantic", SemanticLoss),
     ("Experiments, `kind: adversarial`", AdversarialExperiment),
     ("sampling", SamplingSettings),
     ("discriminator", DiscriminatorSettings),
@@ -53,7 +63,9 @@ _SECTIONS: list[tuple[str, type[BaseModel]]] = [
 
 def schema_text() -> str:
     """JSON schema of config.yaml and of experiment files, for editors."""
-    schema = TypeAdapter(Config | PretrainExperiment | AdversarialExperiment).json_schema()
+    schema = TypeAdapter(
+        Config | PretrainExperiment | FinetuneExperiment | AdversarialExperiment
+    ).json_schema()
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Sparring settings"}
     return json.dumps(head | schema, indent=2, ensure_ascii=False) + "\n"
 

@@ -17,7 +17,9 @@ from .parts import (
     NoiseScheduleSettings,
     PretrainSettings,
     SamplingSettings,
+    SemanticTraining,
 )
+from .semantic import SemanticLoss
 
 Iteration = Annotated[int, Field(ge=0)]
 
@@ -43,6 +45,44 @@ class PretrainExperiment(Settings):
     """Forward process and what the network predicts."""
     diffusion: PretrainSettings = PretrainSettings()
     """How it is trained."""
+
+
+class FinetuneExperiment(Settings):
+    """Stage 2, semantic: a trained denoiser goes on with losses on its decoded predictions."""
+
+    kind: Literal["finetune"]
+    """Selects this form."""
+    start_from: str
+    """The denoiser to go on from: an experiment (`name`, `name@2`, `name@selected`) or a model
+    directory (a path with a `/`)."""
+    dataset: str | None = None
+    """Default: the starting experiment's."""
+    autoencoder: str | None = None
+    """Default: the starting experiment's."""
+    seed: int = 42
+    """Every random number of the experiment follows from it."""
+    device: Device | None = None
+    """Overrides config.yaml's `device`."""
+    gpus: int | None = Field(None, ge=1)
+    """Overrides config.yaml's `gpus`."""
+    diffusion: SemanticTraining = SemanticTraining()
+    """How it is trained."""
+    semantic: SemanticLoss = SemanticLoss()
+    """The losses beside the noise loss. With both weights 0 it is its own control."""
+    sampling: SamplingSettings = SamplingSettings()
+    """How models are sampled to be judged."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """How the start and the result are judged."""
+
+    @model_validator(mode="after")
+    def _something_is_trained(self) -> "FinetuneExperiment":
+        weights = self.semantic.segmentation_weight, self.semantic.perceptual_weight
+        if self.diffusion.noise_weight == 0 and not any(weights):
+            raise ValueError(
+                "diffusion.noise_weight and all weights of semantic are 0: nothing would be "
+                "learnt; set one above 0"
+            )
+        return self
 
 
 class Override(Settings):
@@ -86,7 +126,7 @@ class AdversarialExperiment(Settings):
     gpus: int | None = Field(None, ge=1)
     """Overrides config.yaml's `gpus`."""
     control: bool = True
-    """Also run the control arm: the same updates from the same start with the noise loss only."""
+    """Also run the control arm: the same updates from the same start without the discriminator."""
     sampling: SamplingSettings = SamplingSettings()
     """How fakes are sampled."""
     discriminator: DiscriminatorSettings = DiscriminatorSettings()
@@ -95,6 +135,8 @@ class AdversarialExperiment(Settings):
     """The denoiser's fine-tuning."""
     adversarial: AdversarialLoss = AdversarialLoss()
     """The adversarial objective."""
+    semantic: SemanticLoss | None = None
+    """Stage 3: losses on decoded predictions too, in both arms. `{}` takes the defaults."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How models are judged; never feeds the loop."""
     overrides: tuple[Override, ...] = ()
@@ -144,5 +186,6 @@ class AdversarialExperiment(Settings):
         return next((o for o in self.overrides if o.iteration == iteration), None)
 
 
-Experiment = PretrainExperiment | AdversarialExperiment
+StartedExperiment = FinetuneExperiment | AdversarialExperiment
+Experiment = PretrainExperiment | StartedExperiment
 ExperimentUnion = Annotated[Experiment, Field(discriminator="kind")]

@@ -127,6 +127,17 @@ class FinetuneSettings(DiffusionTraining):
     """Go on with the optimiser state that the previous iteration left."""
 
 
+class SemanticTraining(DiffusionTraining):
+    """Training with semantic losses."""
+
+    epochs: int = Field(100, ge=1)
+    """Passes over the train split."""
+    learning_rate: float = Field(5e-5, gt=0)
+    """AdamW's rate."""
+    noise_weight: float = Field(1.0, ge=0)
+    """Weight of the noise loss."""
+
+
 class DiscriminatorSettings(Settings):
     """The discriminator on latents and its training."""
 

@@ -24,8 +24,10 @@ from .parts import (
     NoiseScheduleSettings,
     PretrainSettings,
     SamplingSettings,
+    SemanticTraining,
 )
 from .reading import validate
+from .semantic import SemanticLoss
 
 Arm = Literal["adversarial", "control"]
 
@@ -102,6 +104,19 @@ class PretrainDiffusion(StageSettings):
     diffusion: PretrainSettings = PretrainSettings()
 
 
+class FinetuneSemantic(StageSettings):
+    """Stage 2, semantic."""
+
+    stage = "finetune_semantic"
+    seed: int
+    diffusion: SemanticTraining = SemanticTraining()
+    semantic: SemanticLoss = SemanticLoss()
+
+    def files(self) -> list[Path]:
+        """Weights of the perceptual features."""
+        return self.semantic.files()
+
+
 class EncodeReal(StageSettings):
     """One iteration's draw of reals."""
 
@@ -155,6 +170,11 @@ class FinetuneDiffusion(StageSettings):
     iteration: int
     diffusion: FinetuneSettings = FinetuneSettings()
     adversarial: AdversarialLoss | None = None
+    semantic: SemanticLoss | None = None
+
+    def files(self) -> list[Path]:
+        """Weights of the perceptual features."""
+        return self.semantic.files() if self.semantic else []
 
 
 class SampleEvaluation(StageSettings):
@@ -171,6 +191,14 @@ class Evaluate(StageSettings):
 
     stage = "evaluate"
     evaluation: EvaluationSettings = EvaluationSettings()
+
+
+class MeasureLayouts(StageSettings):
+    """A model's decoded samples and predictions as layouts."""
+
+    stage = "measure_layouts"
+    seed: int
+    batch_size: int = Field(32, ge=1)
 
 
 class CompareSamples(StageSettings):

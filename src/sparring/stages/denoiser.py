@@ -16,17 +16,22 @@ from ..artefacts.latents import (
     require_same_autoencoder,
     require_shape,
 )
+from ..artefacts.layouts import Layouts
 from ..artefacts.models import load_model
 from ..compute import Compute
+from ..errors import UserError
 from ..models.autoencoder import Codec, autoencoder_digest
 from ..models.denoiser import build_denoiser, build_scheduler, load_denoiser, save_denoiser
 from ..models.discriminator import LatentDiscriminator
-from ..randomness import seeded_initialisation
+from ..models.perceptual import EncoderFeatures, PerceptualFeatures, Vgg16Features, load_vgg16
+from ..randomness import Key, seeded_initialisation
 from ..sampling.pictures import enlarged, grid, save_picture
-from ..settings.stages import FinetuneDiffusion, PretrainDiffusion
+from ..settings.semantic import SemanticLoss
+from ..settings.stages import FinetuneDiffusion, FinetuneSemantic, PretrainDiffusion
 from ..training.denoiser import DenoiserTraining, Latents, on_device
-from ..training.finetuning import Finetuning, read_optimizer, write_optimizer
+from ..training.finetuning import Finetuning, Opponent, Teacher, read_optimizer, write_optimizer
 from ..training.loop import Trained
+from ..training.semantics import LayoutRows, Semantics
 from .job import Job
 
 logger = logging.getLogger(__name__)
@@ -39,6 +44,8 @@ class DenoiserInputs:
     train_latents: Path
     val_latents: Path
     autoencoder: Path
+    layouts: Path | None = None
+    """The packed layouts that the latents were encoded from, for semantic losses."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,14 @@ def pretrain_diffusion(
     _write(training, trained, outputs)
 
 
+def finetune_semantic(
+    job: Job[FinetuneSemantic], inputs: DenoiserInputs, denoiser: Path, outputs: DenoiserOutputs
+) -> None:
+    """Stage 2, semantic: the noise loss, and losses on decoded predictions."""
+    training = _finetuning(job, inputs, denoiser, outputs, ("finetune_semantic",))
+    _write(training, job.train(training), outputs)
+
+
 def finetune_diffusion(
     job: Job[FinetuneDiffusion],
     inputs: DenoiserInputs,
@@ -82,27 +97,83 @@ def finetune_diffusion(
     outputs: DenoiserOutputs,
     optimizer_output: Path,
 ) -> None:
-    """An iteration: the noise loss plus, in the adversarial arm, the discriminator's."""
+    """An iteration: plus, in the adversarial arm, the discriminator's loss."""
+    s = job.settings
+    opponent = None
+    if discriminator and s.adversarial:
+        info = latents_info(inputs.train_latents)
+        opponent = Opponent(load_discriminator(discriminator, info), s.adversarial)
+    key = ("finetune_diffusion", s.iteration)
+    training = _finetuning(job, inputs, denoiser, outputs, key, opponent, optimizer)
+    trained = job.train(training)
+    write_optimizer(optimizer_output, trained.extra)
+    _write(training, trained, outputs)
+
+
+def _finetuning(
+    job: Job[FinetuneSemantic] | Job[FinetuneDiffusion],
+    inputs: DenoiserInputs,
+    denoiser: Path,
+    outputs: DenoiserOutputs,
+    key: tuple[Key, ...],
+    opponent: Opponent | None = None,
+    optimizer: Path | None = None,
+) -> Finetuning:
     s, compute = job.settings, job.compute()
     info = _check_inputs(inputs)
     model, schedule = load_denoiser(denoiser)
     require_shape(info, model.config.in_channels, model.config.sample_size, str(denoiser))
-    training = Finetuning(
+    return Finetuning(
         model,
         schedule,
         _latents(inputs, s.diffusion.augmented, compute),
         s.diffusion,
         compute,
         s.seed,
-        ("finetune_diffusion", s.iteration),
+        key,
         _picture(inputs.autoencoder, outputs.samples, compute),
-        adversarial=s.adversarial,
-        discriminator=load_discriminator(discriminator, info) if discriminator else None,
-        optimizer_state=read_optimizer(optimizer, model) if optimizer else {},
+        opponent=opponent,
+        teacher=_teacher(s.semantic, inputs, s.diffusion.augmented, compute),
+        optimizer_state=read_optimizer(optimizer, model) if optimizer else None,
+        keep_moments=isinstance(s, FinetuneDiffusion) and s.diffusion.carry_optimizer,
     )
-    trained = job.train(training)
-    write_optimizer(optimizer_output, trained.extra)
-    _write(training, trained, outputs)
+
+
+def _teacher(
+    settings: SemanticLoss | None, inputs: DenoiserInputs, augmented: bool, compute: Compute
+) -> Teacher | None:
+    if settings is None:
+        return None
+    if inputs.layouts is None:
+        raise UserError("semantic losses need the layouts that the latents were encoded from")
+    codec = Codec.load(inputs.autoencoder, compute)
+    layouts = Layouts(inputs.layouts)
+    rows = {
+        "train": _layout_rows(layouts, "train", inputs.train_latents, augmented),
+        "val": _layout_rows(layouts, "val", inputs.val_latents, augmented),
+    }
+    return Teacher(Semantics(settings, codec, _features(settings, codec)), rows)
+
+
+def _features(settings: SemanticLoss, codec: Codec) -> PerceptualFeatures | None:
+    if settings.perceptual_weight == 0:
+        return None
+    if settings.perceptual_features == "autoencoder":
+        return EncoderFeatures(codec)
+    assert settings.vgg16_weights is not None
+    return Vgg16Features(load_vgg16(settings.vgg16_weights, settings.vgg16_sha256), codec)
+
+
+def _layout_rows(layouts: Layouts, split: str, latents: Path, augmented: bool) -> LayoutRows:
+    """The layouts of the latents that `_latents` reads, in the same order."""
+    rows = layouts.rows(split)
+    if [layouts.sample_id[row] for row in rows] != list(read_column(latents, "sample_id")):
+        raise UserError(
+            f"{latents}: its samples are not those of split {split!r} of {layouts.path}; encode "
+            "the layouts again"
+        )
+    kept = rows if augmented else rows[~read_column(latents, "is_augmented")]
+    return LayoutRows(layouts, kept)
 
 
 def load_discriminator(directory: Path, info: LatentsInfo) -> LatentDiscriminator:

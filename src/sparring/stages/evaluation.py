@@ -16,8 +16,9 @@ from ..artefacts.latents import (
     require_same_autoencoder,
 )
 from ..artefacts.model_files import DENOISER_FILES
-from ..settings.stages import CompareSamples, Evaluate, SelectBest, Summarise
+from ..settings.stages import CompareSamples, Evaluate, MeasureLayouts, SelectBest, Summarise
 from .job import Job
+from .sampling import Models
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,41 @@ def evaluate(
     write_text(output, json.dumps(figures, indent=2) + "\n")
 
 
+def measure_layouts(
+    job: Job[MeasureLayouts],
+    models: Models,
+    samples: Path,
+    held_out: Path,
+    layouts_file: Path,
+    output: Path,
+) -> None:
+    """Figures of a model's decoded samples and predictions, beside those of held-out layouts."""
+    from ..artefacts.layouts import Layouts
+    from ..evaluation.layouts import measure_predictions, measure_samples
+    from ..models.autoencoder import Codec
+    from ..models.denoiser import OneStep, load_denoiser
+
+    compute, size = job.compute(), job.settings.batch_size
+    codec = Codec.load(models.autoencoder, compute)
+    layouts, originals = Layouts(layouts_file), ~read_column(held_out, "is_augmented")
+    reals = read_latents(held_out)[originals]
+    one_step = OneStep(*load_denoiser(models.denoiser), compute)
+    predictions = measure_predictions(
+        codec,
+        one_step,
+        reals,
+        layouts.read(layouts.rows("test")[originals]),
+        job.settings.seed,
+        size,
+    )
+    figures = {
+        "samples": measure_samples(codec, read_latents(samples), size),
+        "reals": measure_samples(codec, reals, size),
+        "predictions": predictions,
+    }
+    write_text(output, json.dumps(figures, indent=2) + "\n")
+
+
 def select_best(
     job: Job[SelectBest],
     evaluations: dict[str, Path],
@@ -63,11 +99,20 @@ def select_best(
     logger.info("selected %s: %s", chosen["model"], reason)
 
 
-def summarise(job: Job[Summarise], evaluations: dict[str, Path], table: Path, plot: Path) -> None:
-    """All evaluations as a tidy CSV and a plot."""
+def summarise(
+    job: Job[Summarise],
+    evaluations: dict[str, Path],
+    layouts: dict[str, Path],
+    table: Path,
+    plot: Path,
+) -> None:
+    """All evaluations as a tidy CSV and a plot; `layouts` are figures of decoded models, if any."""
     from ..evaluation.report import evaluation_table, plot_evaluations
 
-    rows = evaluation_table(read_evaluations(evaluations))
+    models = read_evaluations(evaluations)
+    for model in models if layouts else ():
+        model["layouts"] = json.loads(layouts[model["model"]].read_text(encoding="utf-8"))
+    rows = evaluation_table(models)
     write_text(table, rows.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     with replacing(plot) as aside:
         plot_evaluations(rows, aside)

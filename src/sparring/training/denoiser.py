@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,14 @@ class Latents:
 
     train: Tensor
     val: Tensor
+
+
+class Rows(NamedTuple):
+    """Which latents of which split a batch holds."""
+
+    split: Literal["train", "val"]
+    latents: Tensor
+    """Row numbers, `[B]`."""
 
 
 class Term(NamedTuple):
@@ -81,15 +89,16 @@ class DenoiserTraining:
         self._order: tuple[int, Tensor] | None = None
         self._validation = self._fixed_validation()
 
-    def losses(self, prediction: Prediction) -> dict[str, Term]:
-        """Loss terms by name."""
+    def losses(self, prediction: Prediction, rows: Rows) -> dict[str, Term]:
+        """Loss terms of the latents in `rows` by name."""
         losses = noise_loss(prediction)
         return {"noise_loss": Term(1.0, losses.mean(), len(losses))}
 
     def step(self, epoch: int, step: int) -> dict[str, Tensor]:
         """One update on the step's share of the epoch's permutation."""
         rows, part = self.group.share(self._rows(epoch, step))
-        terms = self.losses(self._predict(self.model, *self._noised_inputs(epoch, rows)))
+        prediction = self._predict(self.model, *self._noised_inputs(epoch, rows))
+        terms = self.losses(prediction, Rows("train", rows))
         means = self._means(terms, part)
         loss = sum((t.weight * means[n] for n, t in terms.items() if t.weight), torch.zeros(()))
         self.optimizer.zero_grad(set_to_none=True)
@@ -105,13 +114,13 @@ class DenoiserTraining:
     def validate(self) -> dict[str, float]:
         """Every loss term of the averaged weights on fixed timesteps and noise."""
         sums: dict[str, float] = {}
-        count = 0
+        counts: dict[str, float] = {}
         for rows, t, eps in self._validation:
-            terms = self.losses(self._predict(self.average.model, self.latents.val[rows], eps, t))
-            count += len(t)
-            for name, term in terms.items():
-                sums[name] = sums.get(name, 0.0) + float(term.mean) * len(t)
-        return {name: total / count for name, total in sums.items()}
+            prediction = self._predict(self.average.model, self.latents.val[rows], eps, t)
+            for name, term in self.losses(prediction, Rows("val", rows)).items():
+                sums[name] = sums.get(name, 0.0) + float(term.mean) * float(term.counted)
+                counts[name] = counts.get(name, 0.0) + float(term.counted)
+        return {name: total / max(counts[name], 1e-12) for name, total in sums.items()}
 
     def end_epoch(self, epoch: int, row: Row) -> None:
         """Draw the sample grid when its time has come."""

@@ -1,5 +1,6 @@
-"""Fine-tuning a denoiser within an iteration, against a discriminator or as its control."""
+"""Fine-tuning a denoiser: with semantic losses, against a discriminator, or as its control."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,55 +14,92 @@ from ..errors import UserError
 from ..losses.noise import noise_loss
 from ..models.discriminator import LatentDiscriminator
 from ..objectives.x0_bce import adversarial_loss, timestep_weights, weighted_mean
-from ..settings.parts import AdversarialLoss, FinetuneSettings
-from .denoiser import DenoiserTraining, Term
+from ..settings.parts import AdversarialLoss, FinetuneSettings, SemanticTraining
+from .denoiser import DenoiserTraining, Rows, Term
 from .loop import Weights
+from .semantics import LayoutRows, Semantics
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
-class Finetuning(DenoiserTraining):
-    """Noise loss plus the adversarial loss of a frozen discriminator; the control has none."""
+@dataclass(frozen=True)
+class Opponent:
+    """The discriminator that a denoiser is trained against, and how."""
 
-    settings: FinetuneSettings
+    discriminator: LatentDiscriminator
+    loss: AdversarialLoss
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """What decodes predictions, and the layouts that they should have been."""
+
+    semantics: Semantics
+    layouts: dict[str, LayoutRows]
+    """Of the train and of the validation latents."""
+
+
+class Finetuning(DenoiserTraining):
+    """The noise loss, and what there is of semantic losses and of an adversarial loss."""
+
+    settings: FinetuneSettings | SemanticTraining
 
     def __init__(
         self,
         *args: Any,
-        adversarial: AdversarialLoss | None,
-        discriminator: LatentDiscriminator | None,
-        optimizer_state: Weights,
+        opponent: Opponent | None = None,
+        teacher: Teacher | None = None,
+        optimizer_state: Weights | None = None,
+        keep_moments: bool = False,
         **kwargs: Any,
     ) -> None:
+        """`keep_moments` gives the optimiser's moments out with the best weights."""
         super().__init__(*args, **kwargs)
-        self._adversarial = adversarial
-        self._discriminator = None
-        if discriminator is not None:
+        self._opponent, self._teacher = opponent, teacher
+        self._keep_moments = keep_moments
+        if opponent is not None:
             # Frozen, yet gradients pass through it to the denoiser.
-            self._discriminator = discriminator.to(self.compute.device).eval()
-            self._discriminator.requires_grad_(False)
+            opponent.discriminator.to(self.compute.device).eval().requires_grad_(False)
         if optimizer_state:
             self._load_moments(optimizer_state)
 
-    def losses(self, prediction: Prediction) -> dict[str, Term]:
-        """noise_loss, and with a discriminator discriminator_loss and viability_score."""
+    def losses(self, prediction: Prediction, rows: Rows) -> dict[str, Term]:
+        """noise_loss, the terms of `Semantics`, discriminator_loss and viability_score."""
         losses = noise_loss(prediction)
         terms = {"noise_loss": Term(self.settings.noise_weight, losses.mean(), len(losses))}
-        if self._discriminator is None or self._adversarial is None:
-            return terms
+        if self._teacher is not None:
+            terms |= self._semantic_terms(prediction, rows, self._teacher)
+        if self._opponent is not None:
+            terms |= self._adversarial_terms(prediction, self._opponent)
+        return terms
+
+    def _semantic_terms(
+        self, prediction: Prediction, rows: Rows, teacher: Teacher
+    ) -> dict[str, Term]:
+        settings = teacher.semantics.settings
+        weights = {
+            "segmentation_loss": settings.segmentation_weight,
+            "perceptual_loss": settings.perceptual_weight,
+        }
+        layouts = teacher.layouts[rows.split].read(rows.latents)
+        means, counted = teacher.semantics.terms(prediction, layouts)
+        return {n: Term(weights.get(n, 0.0), mean, counted) for n, mean in means.items()}
+
+    def _adversarial_terms(self, prediction: Prediction, opponent: Opponent) -> dict[str, Term]:
         with self.compute.autocast():
-            logits = self._discriminator(prediction.x0_pred)
-        weights = timestep_weights(prediction, self.process.num_timesteps, self._adversarial)
+            logits = opponent.discriminator(prediction.x0_pred)
+        weights = timestep_weights(prediction, self.process.num_timesteps, opponent.loss)
         loss = weighted_mean(adversarial_loss(logits), weights)
-        terms["discriminator_loss"] = Term(self._adversarial.weight, loss, weights.sum())
         # A training signal on the x0_pred that the loss counts, never evidence of quality.
         viability = weighted_mean(torch.sigmoid(logits.detach()), weights)
-        terms["viability_score"] = Term(0.0, viability, weights.sum())
-        return terms
+        return {
+            "discriminator_loss": Term(opponent.loss.weight, loss, weights.sum()),
+            "viability_score": Term(0.0, viability, weights.sum()),
+        }
 
     def extra(self) -> Weights:
         """The optimiser's moments by parameter name, where the next iteration carries them on."""
-        if not self.settings.carry_optimizer:
+        if not self._keep_moments:
             return {}
         names = {id(p): name for name, p in self.model.named_parameters()}
         return {

@@ -107,7 +107,7 @@ def test_a_value_out_of_range_is_named_with_the_range(change, expected):
     assert expected in refusal(PRETRAIN | change)
 
 
-@pytest.mark.parametrize("kind", ["finetune", None, 3])
+@pytest.mark.parametrize("kind", ["tune", None, 3])
 def test_a_wrong_kind_lists_the_kinds_there_are(kind):
     message = refusal(PRETRAIN | {"kind": kind})
     assert "kind: found" in message
@@ -116,7 +116,7 @@ def test_a_wrong_kind_lists_the_kinds_there_are(kind):
 
 
 def test_a_missing_kind_lists_the_kinds_there_are():
-    assert "kind: found null; expected one of 'adversarial', 'pretrain'" in refusal(
+    assert "kind: found null; expected one of 'adversarial', 'finetune', 'pretrain'" in refusal(
         {"dataset": "d"}
     )
     message = refusal(CONFIG | {"datasets": {"d": {"size": 64}}}, Config)

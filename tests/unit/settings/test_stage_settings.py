@@ -12,13 +12,16 @@ from sparring.settings.dataset import ManifestDataset, ProceduralDataset
 from sparring.settings.experiment import ExperimentUnion
 from sparring.settings.parts import AdversarialLoss, DiscriminatorSettings, FinetuneSettings
 from sparring.settings.reading import validate
+from sparring.settings.semantic import SemanticLoss
 from sparring.settings.stages import (
     CompareSamples,
     EncodeLayouts,
     EncodeReal,
     Evaluate,
     FinetuneDiffusion,
+    FinetuneSemantic,
     GatherFake,
+    MeasureLayouts,
     PackLayouts,
     PretrainDiffusion,
     SampleEvaluation,
@@ -57,6 +60,9 @@ EXAMPLES = [
     TrainDiscriminator(seed=1, iteration=2, discriminator=DiscriminatorSettings(epochs=3)),
     FinetuneDiffusion(seed=1, iteration=2, diffusion=FinetuneSettings(learning_rate=1e-5)),
     FinetuneDiffusion(seed=1, iteration=2, adversarial=AdversarialLoss(timesteps=(0.0, 1.0))),
+    FinetuneDiffusion(seed=1, iteration=2, semantic=SemanticLoss()),
+    FinetuneSemantic(seed=1, semantic=SemanticLoss(min_snr=0.5)),
+    MeasureLayouts(seed=1),
     SampleEvaluation(seed=1, num_samples=8),
     Evaluate(),
     CompareSamples(grid=4),

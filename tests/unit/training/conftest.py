@@ -28,7 +28,7 @@ from sparring.settings.parts import (
 from sparring.training.autoencoder import AutoencoderTraining
 from sparring.training.denoiser import DenoiserTraining, Latents
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
-from sparring.training.finetuning import Finetuning
+from sparring.training.finetuning import Finetuning, Opponent
 from sparring.training.loop import Loop
 from sparring.training.state import ResumeState
 
@@ -88,16 +88,18 @@ def pretraining(kind=DenoiserTraining, picture=None, train=10, key=("pretrain",)
 
 
 def finetuning(kind=Finetuning, adversarial=None, critic=None, moments=None, noise_schedule=None,
-               control=False, key=("finetune", 0), **keys):  # fmt: skip
+               control=False, key=("finetune", 0), teacher=None, **keys):  # fmt: skip
     """The adversarial arm, or with `control` the one without a discriminator."""
     small = {"epochs": 2, "batch_size": 4, "eval_interval": 1, "sample_interval": 0}
     small["learning_rate"] = 1e-3
+    settings = FinetuneSettings(**small | keys)
     return kind(
         unet(), noise_schedule or schedule(), Latents(latents(10, 1), latents(6, 2)),
-        FinetuneSettings(**small | keys), CPU, 0, key,
-        adversarial=None if control else adversarial or AdversarialLoss(),
-        discriminator=None if control else critic or discriminator(),
-        optimizer_state=moments or {},
+        settings, CPU, 0, key,
+        opponent=None if control else Opponent(
+            critic or discriminator(), adversarial or AdversarialLoss()
+        ),
+        teacher=teacher, optimizer_state=moments, keep_moments=settings.carry_optimizer,
     )  # fmt: skip
 
 

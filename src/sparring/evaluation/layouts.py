@@ -1,0 +1,97 @@
+"""What a model's latents look like once decoded: figures of layouts."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..models.autoencoder import Codec, to_uint8
+from ..models.denoiser import OneStep
+from ..randomness import normals
+
+_TOLERANCE = 16  # of 255, in every channel
+_TIMESTEPS = 10
+
+
+def palette_purity(rgb: np.ndarray, palette: np.ndarray, tolerance: int = _TOLERANCE) -> float:
+    """Share of pixels within `tolerance` of a class colour in every channel.
+
+    `rgb` is uint8 `[N,H,W,3]`, `palette` uint8 `[K,3]`. Clean layouts have 1.
+    """
+    return float((_nearest(rgb, palette)[1] <= tolerance).mean())
+
+
+def nearest_class(rgb: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """The class whose colour is nearest, by the largest difference of a channel, `[N,H,W]`."""
+    return _nearest(rgb, palette)[0]
+
+
+def measure_samples(codec: Codec, latents: np.ndarray, batch_size: int) -> dict[str, float]:
+    """Figures of decoded latents `[N,C,h,w]`.
+
+    `palette_purity` of the RGB head, and `head_agreement`: the share of pixels whose nearest class
+    colour is the class that the segmentation head names.
+    """
+    purity, agreement = 0.0, 0.0
+    for batch in _batches(latents, batch_size):
+        decoded = codec.decode(_tensor(batch, codec))
+        assert decoded.class_ids is not None
+        assert codec.palette is not None
+        rgb = to_uint8(decoded.rgb)
+        purity += len(batch) * palette_purity(rgb, codec.palette)
+        same = nearest_class(rgb, codec.palette) == decoded.class_ids.cpu().numpy()
+        agreement += len(batch) * float(same.mean())
+    return {"palette_purity": purity / len(latents), "head_agreement": agreement / len(latents)}
+
+
+def measure_predictions(
+    codec: Codec,
+    one_step: OneStep,
+    latents: np.ndarray,
+    layouts: np.ndarray,
+    seed: int,
+    batch_size: int,
+) -> list[dict[str, float]]:
+    """Pixel accuracy of decoded one-step predictions at ten evenly spaced timesteps.
+
+    `layouts` are the class ids `[N,H,W]` of `latents` `[N,C,h,w]`. Noise is keyed by timestep and
+    row, so it is the same for every model.
+    """
+    alpha_bar, rows = one_step.process.alpha_bar, []
+    for number in range(_TIMESTEPS):
+        timestep = int((number + 0.5) / _TIMESTEPS * len(alpha_bar))
+        right = 0.0
+        for start in range(0, len(latents), batch_size):
+            x0 = _tensor(latents[start : start + batch_size], codec)
+            samples = range(start, start + len(x0))
+            key = ("measure_predictions", timestep)
+            eps = normals(x0.shape[1:], samples, seed, *key, device=x0.device)
+            t = torch.full((len(x0),), timestep, device=x0.device)
+            ids = codec.decode(one_step(x0, eps, t).x0_pred).class_ids
+            assert ids is not None
+            right += float((ids.cpu().numpy() == layouts[list(samples)]).mean()) * len(x0)
+        snr = float(alpha_bar[timestep] / (1 - alpha_bar[timestep]))
+        accuracy = right / len(latents)
+        rows.append({"timestep": timestep, "snr": snr, "segmentation_accuracy": accuracy})
+    return rows
+
+
+def _nearest(rgb: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest class colour and the largest difference of a channel to it, `[N,H,W]` each."""
+    nearest = np.zeros(rgb.shape[:3], dtype=np.uint8)
+    smallest = np.full(rgb.shape[:3], 256, dtype=np.int16)
+    for class_id, colour in enumerate(palette.astype(np.int16)):
+        distance = np.abs(rgb - colour).max(-1)
+        closer = distance < smallest
+        nearest[closer], smallest[closer] = class_id, distance[closer]
+    return nearest, smallest
+
+
+def _batches(latents: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(latents), size):
+        yield latents[start : start + size]
+
+
+def _tensor(latents: np.ndarray, codec: Codec) -> Tensor:
+    return torch.from_numpy(latents).to(codec.compute.device, torch.float32)
