@@ -43,6 +43,7 @@ bench: $(INSTALLED)
 	$(BIN)/python bench/streaming.py
 	$(BIN)/python bench/dry_run.py
 	OMP_NUM_THREADS=1 $(BIN)/python bench/resuming.py
+	$(BIN)/python bench/step_memory.py
 
 clean:
 	rm -rf results state logs .snakemake
