@@ -19,6 +19,7 @@ from sparring.rounds import (
     job_files,
     load_rounds,
     measures_layouts,
+    options_by_hand,
     stage_settings,
 )
 
@@ -68,8 +69,18 @@ def job_of(rule):
     """The file that a job reads its settings from; written when the run begins.
 
     It takes `input`, so that Snakemake does not record it: another `state` folder is no change.
+    In a dry run, which writes no files, the options that say the same follow, so that the commands
+    that `-n -p` prints can be run as they are.
     """
-    return lambda wildcards, input: job_files(ROUNDS, rule, dict(wildcards.items())).job
+
+    def job(wildcards, input):
+        place = dict(wildcards.items())
+        words = [job_files(ROUNDS, rule, place).job]
+        if workflow.dryrun:
+            words += options_by_hand(ROUNDS, rule, place, settings_of(rule)(wildcards))
+        return shlex.join(words)
+
+    return job
 
 
 def program(rule):

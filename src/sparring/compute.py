@@ -37,7 +37,8 @@ def prepare(device: str, precision: str, threads: int, group: Group = ALONE) -> 
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "device: found 'cuda' in the settings but torch sees no GPU here; run the job on a "
-            "GPU node, or set `device: cpu` in config.yaml to really train on the CPU"
+            "GPU node, or set `device: cpu` in config.yaml (by hand: --device cpu) to really train "
+            "on the CPU"
         )
     bf16 = precision == "bf16" or (precision == "auto" and _has_fast_bf16(device))
     several = device == "cuda" and group.count > 1

@@ -3,7 +3,7 @@
 from .checks import check_rounds
 from .cleaning import removable
 from .disk import disk_needed
-from .jobs import forget_work, freeze_job, job_files, stage_settings
+from .jobs import forget_work, freeze_job, job_files, options_by_hand, stage_settings
 from .limits import check_gpus, check_wall_time
 from .loading import Rounds, load_rounds
 from .semantic import measures_layouts
@@ -21,6 +21,7 @@ __all__ = [
     "job_files",
     "load_rounds",
     "measures_layouts",
+    "options_by_hand",
     "removable",
     "stage_settings",
     "status_of",

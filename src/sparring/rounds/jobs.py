@@ -3,12 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..artefacts.atomic import write_text
 from ..artefacts.finished import Finished
 from ..artefacts.state_files import JOB, clear_progress
 from ..objectives.table import NEEDS
 from ..settings import stages
+from ..settings.config import RUN_KEYS, Config
 from ..settings.parts import DiscriminatorSettings, EvaluationSettings, SamplingSettings
 from ..settings.stages import StageSettings
 from .loading import Rounds
@@ -44,9 +46,31 @@ def freeze_job(rounds: Rounds, rule: str, wildcards: Wildcards, settings_json: s
     Frozen when the run begins: a cluster job starts hours later, when the configuration may have
     been edited, and must still do what was planned and recorded.
     """
+    content = _content(rounds, rule, wildcards, settings_json)
+    file = Path(job_files(rounds, rule, wildcards).job)
+    write_text(file, json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def options_by_hand(
+    rounds: Rounds, rule: str, wildcards: Wildcards, settings_json: str
+) -> list[str]:
+    """Options of a stage's program that say what the job file would.
+
+    A dry run writes no files, and its commands are to do what it shows: not what an earlier run
+    has frozen.
+    """
+    content = _content(rounds, rule, wildcards, settings_json)
+    options = ["--settings", settings_json]
+    for key in RUN_KEYS:
+        if content[key] != Config.model_fields[key].default:
+            options += [f"--{key.replace('_', '-')}", str(content[key])]
+    return [*options, "--log", content["log"], "--record", content["record"]]
+
+
+def _content(rounds: Rounds, rule: str, wildcards: Wildcards, settings_json: str) -> dict[str, Any]:
     files = job_files(rounds, rule, wildcards)
     name = wildcards.get("experiment", "")
-    content = {
+    return {
         "name": f"{_place(rule, wildcards)}/{_name(rule, wildcards)}",
         "settings": json.loads(settings_json),
         "device": rounds.device_of(name) if name else rounds.config.device,
@@ -57,7 +81,6 @@ def freeze_job(rounds: Rounds, rule: str, wildcards: Wildcards, settings_json: s
         "record": files.record,
         "log": files.log,
     }
-    write_text(Path(files.job), json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def forget_work(rounds: Rounds, rule: str, wildcards: Wildcards) -> None:

@@ -58,3 +58,13 @@ class Config(Settings):
             if not re.fullmatch(NAME, name):
                 raise ValueError(f"name {name!r} may hold only letters, digits and _")
         return value
+
+
+RUN_KEYS = (
+    "device",
+    "precision",
+    "checkpoint_minutes",
+    "wall_time_margin_minutes",
+    "lock_timeout_seconds",
+)
+"""How a job runs, not what comes out: what every job is told beside its stage's settings."""

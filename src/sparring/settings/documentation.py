@@ -1,7 +1,9 @@
 """config/schema.json and the table of keys in config/README.md, generated from the models."""
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
@@ -80,6 +82,37 @@ def with_keys(readme: str) -> str:
     before, rest = readme.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n\n{keys_text()}\n\n{END}{after}"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a model: its dotted path, and what there is to say about it."""
+
+    path: str
+    type: str
+    default: str
+    """`required`, `none` or the value as JSON."""
+    meaning: str
+
+
+def keys_of(model: type[BaseModel], above: str = "") -> Iterator[Key]:
+    """Every key of a model and of the groups within it; of alternatives the keys of all."""
+    properties = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        path, groups = f"{above}{name}", _groups(field.annotation)
+        meaning = " ".join((field.description or "").split())
+        if not groups or field.default is None:
+            default = _default(field).strip("`")
+            yield Key(path, _type(properties[name]), default, meaning)
+        for group in groups:
+            yield from keys_of(group, f"{path}.")
+
+
+def _groups(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a key may hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [group for part in get_args(annotation) for group in _groups(part)]
 
 
 def _section(title: str, model: type[BaseModel]) -> str:

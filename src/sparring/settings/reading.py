@@ -38,13 +38,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
-    try:
-        data = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    return mapping(text, str(path))
+
+
+def mapping(text: str, source: str) -> dict[str, Any]:
+    """The keys and values that a YAML text spells."""
+    data = parse_yaml(text, source)
     if not isinstance(data, dict):
-        raise UserError(f"{path}: found {type(data).__name__}, expected keys and values")
+        raise UserError(f"{source}: found {type(data).__name__}, expected keys and values")
     return data
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """What a YAML text spells, with `1e-4` still as text: see `numbers`."""
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise UserError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from error
 
 
 def numbers(value: Any) -> Any:
@@ -99,6 +109,8 @@ def _keys(location: tuple[Any, ...]) -> list[str]:
         return parts[1:]
     if parts[:1] == ["datasets"] and len(parts) > 2 and parts[2] in ("manifest", "procedural"):
         return parts[:2] + parts[3:]
+    if parts[:1] == ["dataset"] and parts[1:2] in (["manifest"], ["procedural"]):
+        return parts[:1] + parts[2:]
     return parts
 
 

@@ -92,6 +92,7 @@ class EncodeLayouts(StageSettings):
 
     stage = "encode_layouts"
     batch_size: int = Field(64, ge=1)
+    """Layouts encoded at once."""
 
 
 class PretrainDiffusion(StageSettings):
@@ -99,6 +100,7 @@ class PretrainDiffusion(StageSettings):
 
     stage = "pretrain_diffusion"
     seed: int
+    """Every random number of the stage follows from it."""
     denoiser: DenoiserSettings = DenoiserSettings()
     noise_schedule: NoiseScheduleSettings = NoiseScheduleSettings()
     diffusion: PretrainSettings = PretrainSettings()
@@ -122,10 +124,15 @@ class EncodeReal(StageSettings):
 
     stage = "encode_real"
     seed: int
+    """Every random number of the stage follows from it."""
     iteration: int
+    """The round, from 0; each draws anew."""
     num_samples: int
+    """Reals to draw."""
     allow_fewer_reals: bool = False
+    """Take all there are where there are fewer."""
     augmented: bool = False
+    """Draw augmented copies too."""
 
 
 class SampleFake(StageSettings):
@@ -133,8 +140,11 @@ class SampleFake(StageSettings):
 
     stage = "sample_fake"
     seed: int
+    """Every random number of the stage follows from it."""
     iteration: int
+    """The round, from 0; each draws anew."""
     num_samples: int
+    """Fakes of the round."""
     sampling: SamplingSettings = SamplingSettings()
 
 
@@ -143,7 +153,9 @@ class SampleFakeShard(SampleFake):
 
     stage = "sample_fake_shard"
     shard: int
+    """This share of the fakes, from 0."""
     shards: int
+    """Shares in all."""
 
 
 class GatherFake(StageSettings):
@@ -151,6 +163,7 @@ class GatherFake(StageSettings):
 
     stage = "gather_fake"
     batch_size: int
+    """Latents copied at once."""
 
 
 class TrainDiscriminator(StageSettings):
@@ -158,7 +171,9 @@ class TrainDiscriminator(StageSettings):
 
     stage = "train_discriminator"
     seed: int
+    """Every random number of the stage follows from it."""
     iteration: int
+    """The round, from 0; each draws anew."""
     discriminator: DiscriminatorSettings = DiscriminatorSettings()
 
 
@@ -167,7 +182,9 @@ class FinetuneDiffusion(StageSettings):
 
     stage = "finetune_diffusion"
     seed: int
+    """Every random number of the stage follows from it."""
     iteration: int
+    """The round, from 0; each draws anew."""
     diffusion: FinetuneSettings = FinetuneSettings()
     adversarial: AdversarialLoss | None = None
     semantic: SemanticLoss | None = None
@@ -182,7 +199,9 @@ class SampleEvaluation(StageSettings):
 
     stage = "sample_evaluation"
     seed: int
+    """Every random number of the stage follows from it."""
     num_samples: int
+    """Samples."""
     sampling: SamplingSettings = SamplingSettings()
 
 
@@ -206,6 +225,7 @@ class CompareSamples(StageSettings):
 
     stage = "compare_samples"
     grid: int
+    """Samples per model."""
 
 
 class SelectBest(StageSettings):

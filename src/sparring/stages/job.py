@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..artefacts.atomic import Claim, Superseded, claiming, explaining, write_text
 from ..artefacts.attempts import Attempt
-from ..artefacts.digests import path_digest, text_digest
 from ..artefacts.finished import Finished
 from ..artefacts.lock import Lock, claim_folders
 from ..artefacts.processes import scheduler_job
@@ -22,6 +21,8 @@ from ..distributed import ALONE, Group, is_child, processes
 from ..errors import UserError
 from ..interrupts import EXIT_STATUS, InterruptedRun, Interrupts, interruptible
 from ..settings.stages import StageSettings
+from .by_hand import content_by_hand, settings_by_hand
+from .parser import StageParser, is_by_hand
 
 if TYPE_CHECKING:
     from ..compute import Compute
@@ -91,54 +92,12 @@ class Job(Generic[S]):
             self.lock.note(note)
 
 
-class StageParser(argparse.ArgumentParser):
-    """The options that every stage program has, and which of the others name inputs."""
-
-    def __init__(self, description: str | None) -> None:
-        super().__init__(
-            description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        self._inputs: list[str] = []
-        self.add_argument(
-            "--job",
-            type=Path,
-            required=True,
-            help="job.json with the stage's settings, device and precision, as the workflow "
-            "writes it",
-        )
-        self.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
-        self.add_argument(
-            "--processes", type=int, default=1, help="processes, one GPU each (default: 1)"
-        )
-        self.add_argument(
-            "--runtime",
-            type=float,
-            help="the job's wall time in minutes; under LSF or Slurm it stops itself before",
-        )
-
-    def add_input(self, *flags: str, **keywords: Any) -> None:
-        """An option that names a file or model directory to read; several with `nargs`."""
-        action = self.add_argument(*flags, type=Path, **keywords)
-        self._inputs.append(action.dest)
-
-    def work_digest(self, settings: StageSettings, args: argparse.Namespace) -> str:
-        """Digest of the settings, the content of the inputs and all other options of a stage."""
-        parts = [settings.to_json(), *(path_digest(path) for path in settings.files())]
-        for name, value in sorted(vars(args).items()):
-            if name in self._inputs and value is not None:
-                paths = value if isinstance(value, list) else [value]
-                parts += [f"{name}:{path_digest(path)}" for path in paths]
-            elif name not in ("job", "threads", "processes", "runtime"):
-                parts.append(f"{name}={value}")
-        return text_digest("\n".join(parts))
-
-
 Stage = Callable[[Job[S], argparse.Namespace], None]
 
 
 def run_job(kind: type[S], parser: StageParser, stage: Stage[S]) -> None:
     """Run a stage program: exit status 0, 2 for a user error, 75 when asked to stop half-way."""
-    args = parser.parse_args()
+    args = parser.read(kind)
     # Before numpy or torch is imported, or they start with as many threads as there are cores.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(args.threads)
@@ -161,12 +120,19 @@ def _run(
     stage: Stage[S],
     interrupts: Interrupts,
 ) -> None:
-    content = _read_content(args.job)
-    settings = kind.from_json(json.dumps(content["settings"]), str(args.job))
+    by_hand = is_by_hand(args)
+    if by_hand:
+        settings = settings_by_hand(kind, parser, args)
+        content = content_by_hand(settings, parser, args)
+    else:
+        content = _read_content(args.job)
+        settings = kind.from_json(json.dumps(content["settings"]), str(args.job))
     if is_child():  # of the process that does what follows, and alone writes
         _compute(Job(settings, args.job, content, args.threads), args, stage)
         return
     _log_to(Path(content["log"]), content["name"])
+    if by_hand:
+        write_text(args.job, json.dumps(content, indent=2, sort_keys=True) + "\n")
     _stop_before_wall_time(interrupts, args.runtime, content["wall_time_margin_minutes"])
     digest = parser.work_digest(settings, args)
     lock = Lock(args.job.parent, digest, content["lock_timeout_seconds"])
@@ -225,7 +191,8 @@ def _read_content(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path}: not a readable job file ({error}); snakemake writes it when a run begins"
+            f"{path}: not a readable job file ({error}); snakemake writes it when a run begins; "
+            "leave --job out to give settings by hand, as the commands of `snakemake -n -p` do"
         ) from error
     missing = _CONTENT - set(content if isinstance(content, dict) else ())
     if missing:
