@@ -15,8 +15,14 @@ def run(job: Job[CompareSamples], args: argparse.Namespace) -> None:
     compare_samples(job, args.layouts, args.autoencoder, samples, args.output)
 
 
+EXAMPLE = r"""
+    python workflow/scripts/compare_samples.py --device cpu --layouts by_hand/layouts.h5 \
+        --autoencoder by_hand/autoencoder --models start \
+        --samples by_hand/start/evaluation_latents.h5 --output by_hand/samples.png
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--layouts", required=True, help="packed layouts")
     parser.add_input("--autoencoder", required=True, help="autoencoder directory")
     parser.add_argument(

@@ -15,8 +15,13 @@ def run(job: Job[EncodeLayouts], args: argparse.Namespace) -> None:
     encode_layouts(job, args.layouts, args.autoencoder, outputs)
 
 
+EXAMPLE = r"""
+    python workflow/scripts/encode_layouts.py --device cpu --layouts by_hand/layouts.h5 \
+        --autoencoder by_hand/autoencoder --output-dir by_hand/latents
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--layouts", required=True, help="packed layouts")
     parser.add_input("--autoencoder", required=True, help="autoencoder directory")
     parser.add_argument(
@@ -26,4 +31,5 @@ if __name__ == "__main__":
     parser.add_argument(
         "--test", type=Path, required=True, help="latents of the test split to write"
     )
+    parser.add_folder("--output-dir", train="train.h5", val="val.h5", test="test.h5")
     run_job(EncodeLayouts, parser, run)

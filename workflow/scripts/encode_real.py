@@ -14,8 +14,13 @@ def run(job: Job[EncodeReal], args: argparse.Namespace) -> None:
     encode_real(job, args.latents, args.output)
 
 
+EXAMPLE = r"""
+    python workflow/scripts/encode_real.py --latents by_hand/latents/train.h5 \
+        --output by_hand/real_latents.h5 --set num_samples=300
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--latents", required=True, help="encoded train split")
     parser.add_argument("--output", type=Path, required=True, help="real_latents.h5 to write")
     run_job(EncodeReal, parser, run)

@@ -22,8 +22,16 @@ def run(job: Job[FinetuneDiffusion], args: argparse.Namespace) -> None:
     )
 
 
+EXAMPLE = r"""
+    python workflow/scripts/finetune_diffusion.py --device cpu \
+        --train-latents by_hand/latents/train.h5 --val-latents by_hand/latents/val.h5 \
+        --autoencoder by_hand/autoencoder --denoiser by_hand/denoiser \
+        --discriminator by_hand/discriminator --output-dir by_hand/finetuned \
+        --set diffusion.epochs=2 --set diffusion.sample_interval=0 --set adversarial.weight=0.2
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--train-latents", required=True, help="latents to train on")
     parser.add_input("--val-latents", required=True, help="latents that choose the best epoch")
     parser.add_input("--autoencoder", required=True, help="autoencoder directory, for sample grids")
@@ -31,7 +39,11 @@ if __name__ == "__main__":
         "--layouts", help="layouts that the latents were encoded from, for semantic losses"
     )
     parser.add_input("--denoiser", required=True, help="denoiser directory to start from")
-    parser.add_input("--discriminator", help="discriminator directory; none in the control arm")
+    parser.add_input(
+        "--discriminator",
+        settings="adversarial",
+        help="discriminator directory; none in the control arm",
+    )
     parser.add_input(
         "--optimizer", help="optimizer.safetensors of the previous iteration to carry on"
     )
@@ -47,5 +59,13 @@ if __name__ == "__main__":
     parser.add_argument("--samples", type=Path, required=True, help="folder for sample grids")
     parser.add_argument(
         "--optimizer-output", type=Path, required=True, help="optimizer.safetensors to write"
+    )
+    parser.add_folder(
+        "--output-dir",
+        output="denoiser",
+        latest="denoiser_latest",
+        history="diffusion_history.csv",
+        samples="samples",
+        optimizer_output="optimizer.safetensors",
     )
     run_job(FinetuneDiffusion, parser, run)

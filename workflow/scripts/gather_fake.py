@@ -14,8 +14,13 @@ def run(job: Job[GatherFake], args: argparse.Namespace) -> None:
     gather_fake(job, args.shards, args.output)
 
 
+EXAMPLE = r"""
+    python workflow/scripts/gather_fake.py --shards by_hand/shards/0.h5 by_hand/shards/1.h5 \
+        --output by_hand/fake_latents.h5
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--shards", nargs="+", required=True, help="latents files, in order")
     parser.add_argument("--output", type=Path, required=True, help="fake_latents.h5 to write")
     run_job(GatherFake, parser, run)

@@ -14,7 +14,20 @@ def run(job: Job[PackLayouts], args: argparse.Namespace) -> None:
     pack_layouts(job, args.output)
 
 
+EXAMPLE = r"""
+    python workflow/scripts/pack_layouts.py --output by_hand/layouts.h5 \
+        --set dataset.num_layouts=400 --set dataset.size=32
+    python workflow/scripts/pack_layouts.py --output mine/layouts.h5 --manifest mine/manifest.csv
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_argument("--output", type=Path, required=True, help="layouts.h5 to write")
+    parser.add_setting(
+        "--manifest",
+        key="dataset.manifest",
+        also={"dataset.kind": "manifest"},
+        type=Path,
+        help="CSV that names layouts; without it apartments are generated",
+    )
     run_job(PackLayouts, parser, run)

@@ -16,8 +16,15 @@ def run(job: Job[PretrainDiffusion], args: argparse.Namespace) -> None:
     pretrain_diffusion(job, inputs, outputs)
 
 
+EXAMPLE = r"""
+    python workflow/scripts/pretrain_diffusion.py --device cpu \
+        --train-latents by_hand/latents/train.h5 --val-latents by_hand/latents/val.h5 \
+        --autoencoder by_hand/autoencoder --output-dir by_hand \
+        --set denoiser.preset=unet_tiny --set diffusion.epochs=3 --set diffusion.sample_interval=0
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--train-latents", required=True, help="latents to train on")
     parser.add_input("--val-latents", required=True, help="latents that choose the best epoch")
     parser.add_input("--autoencoder", required=True, help="autoencoder directory, for sample grids")
@@ -31,4 +38,11 @@ if __name__ == "__main__":
         "--history", type=Path, required=True, help="CSV to write, one row per epoch"
     )
     parser.add_argument("--samples", type=Path, required=True, help="folder for sample grids")
+    parser.add_folder(
+        "--output-dir",
+        output="denoiser",
+        latest="denoiser_latest",
+        history="diffusion_history.csv",
+        samples="samples",
+    )
     run_job(PretrainDiffusion, parser, run)

@@ -14,8 +14,14 @@ def run(job: Job[SampleEvaluation], args: argparse.Namespace) -> None:
     sample_evaluation(job, Models(args.denoiser, args.autoencoder), args.output)
 
 
+EXAMPLE = r"""
+    python workflow/scripts/sample_evaluation.py --device cpu --denoiser by_hand/denoiser \
+        --autoencoder by_hand/autoencoder --output by_hand/start/evaluation_latents.h5 \
+        --set num_samples=64 --set sampling.num_steps=20
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--denoiser", required=True, help="denoiser directory")
     parser.add_input("--autoencoder", required=True, help="autoencoder that the latents belong to")
     parser.add_argument("--output", type=Path, required=True, help="latents file to write")

@@ -14,8 +14,14 @@ def run(job: Job[SampleFakeShard], args: argparse.Namespace) -> None:
     sample_fake_shard(job, Models(args.denoiser, args.autoencoder), args.output)
 
 
+EXAMPLE = r"""
+    python workflow/scripts/sample_fake_shard.py --device cpu --denoiser by_hand/denoiser \
+        --autoencoder by_hand/autoencoder --output by_hand/shards/0.h5 \
+        --set num_samples=300 --set sampling.num_steps=20 --set shard=0 --set shards=2
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--denoiser", required=True, help="denoiser directory")
     parser.add_input("--autoencoder", required=True, help="autoencoder that the latents belong to")
     parser.add_argument("--output", type=Path, required=True, help="latents file to write")

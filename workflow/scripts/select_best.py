@@ -16,8 +16,15 @@ def run(job: Job[SelectBest], args: argparse.Namespace) -> None:
     select_best(job, evaluations, denoisers, args.output, args.verdict)
 
 
+EXAMPLE = r"""
+    python workflow/scripts/select_best.py --models start adversarial/iteration_0 \
+        --evaluations by_hand/start/evaluation.json by_hand/finetuned/evaluation.json \
+        --denoisers by_hand/denoiser by_hand/finetuned/denoiser \
+        --output by_hand/selected/denoiser --verdict by_hand/selected.json
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_argument(
         "--models", nargs="+", required=True, help="names of the models: start, {arm}/iteration_{n}"
     )

@@ -16,8 +16,14 @@ def run(job: Job[Summarise], args: argparse.Namespace) -> None:
     summarise(job, evaluations, layouts, args.table, args.plot)
 
 
+EXAMPLE = r"""
+    python workflow/scripts/summarise.py --models start adversarial/iteration_0 \
+        --evaluations by_hand/start/evaluation.json by_hand/finetuned/evaluation.json \
+        --table by_hand/evaluation.csv --plot by_hand/evaluation.png
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_argument(
         "--models", nargs="+", required=True, help="names of the models, such as start"
     )

@@ -14,8 +14,13 @@ def run(job: Job[TrainAutoencoder], args: argparse.Namespace) -> None:
     train_autoencoder(job, args.layouts, args.output)
 
 
+EXAMPLE = r"""
+    python workflow/scripts/train_autoencoder.py --device cpu --layouts by_hand/layouts.h5 \
+        --output by_hand/autoencoder --set autoencoder.input=classes --set autoencoder.epochs=3
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--layouts", required=True, help="packed layouts")
     parser.add_argument("--output", type=Path, required=True, help="model directory to write")
     run_job(TrainAutoencoder, parser, run)

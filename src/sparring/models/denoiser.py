@@ -85,16 +85,26 @@ def save_denoiser(
     save_model(model, directory, weights, scheduler)
 
 
-def load_denoiser(directory: Path) -> tuple[UNet2DModel, DDIMScheduler]:
-    """A denoiser and its noise schedule, on the CPU."""
+def load_denoiser(
+    directory: Path, schedule: Path | None = None
+) -> tuple[UNet2DModel, DDIMScheduler]:
+    """A denoiser and its noise schedule, on the CPU; `schedule` names a file or folder elsewhere.
+
+    Raises UserError where there is no noise schedule.
+    """
     model = load_model(UNet2DModel, directory)
-    path = directory / SCHEDULER
+    path = schedule if schedule and schedule.is_file() else (schedule or directory) / SCHEDULER
     if not path.is_file():
         raise UserError(
             f"{path}: missing; put the scheduler_config.json that the denoiser was trained with "
             "beside its config.json"
         )
-    config = read_config(directory, path.name)
+    config = read_config(path.parent, path.name)
+    if "num_train_timesteps" not in config:
+        raise UserError(
+            f"{path}: has no num_train_timesteps, expected the scheduler_config.json that the "
+            "denoiser was trained with"
+        )
     return model, DDIMScheduler.from_config(config, clip_sample=False)
 
 

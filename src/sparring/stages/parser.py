@@ -56,6 +56,8 @@ class StageParser(argparse.ArgumentParser):
 
         By hand, `settings`, a group of keys without which the input is of no use, comes with it.
         """
+        if settings is not None:
+            keywords["help"] = f"{keywords.get('help', '')}; by hand it brings in {settings}.*"
         action = self.add_argument(*flags, type=Path, **keywords)
         self._inputs.append(action.dest)
         if settings is not None:
@@ -81,6 +83,7 @@ class StageParser(argparse.ArgumentParser):
         for output in self._actions:
             if output.dest in names:
                 output.required = False
+                output.help = f"{output.help} (required, or {flag})"
 
     def read(
         self, kind: type[StageSettings], words: Sequence[str] | None = None
@@ -157,7 +160,8 @@ class StageParser(argparse.ArgumentParser):
                 "--runtime",
                 type=float,
                 metavar="MINUTES",
-                help="the job's wall time; under LSF or Slurm it stops itself before",
+                help="the job's wall time; under LSF or Slurm it stops itself before "
+                "(default: none)",
             ),
             *(self._add_run_key(key) for key in RUN_KEYS),
         ]

@@ -17,7 +17,7 @@ from ..models.denoiser import load_denoiser
 from ..progress import progress
 from ..randomness import Key
 from ..sampling.sampler import Sampler
-from ..settings.stages import SampleEvaluation, SampleFake, SampleFakeShard
+from ..settings.stages import Sample, SampleEvaluation, SampleFake, SampleFakeShard
 from ..training.state import PartsState
 from .job import Job
 
@@ -30,6 +30,8 @@ class Models:
 
     denoiser: Path
     autoencoder: Path
+    schedule: Path | None = None
+    """scheduler_config.json, where it does not lie in the denoiser's directory."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ def sample_evaluation(job: Job[SampleEvaluation], models: Models, output: Path) 
     s = job.settings
     batches = batches_of(s.num_samples, s.sampling.batch_size)
     _sample(job, models, Draw(("sample_evaluation",), batches, {"kind": "evaluation"}), output)
+
+
+def sample(job: Job[Sample], models: Models, output: Path) -> None:
+    """Samples to look at, with noise of their own."""
+    batches = batches_of(job.settings.num_samples, job.settings.sampling.batch_size)
+    _sample(job, models, Draw(("sample",), batches, {"kind": "sample"}), output)
 
 
 def batches_of(count: int, size: int, shard: int = 0, shards: int = 1) -> list[range]:
@@ -96,7 +104,7 @@ def _sample_parts(
     job: Job[Any], models: Models, draw: Draw, state: PartsState, output: Path
 ) -> None:
     compute = job.compute()
-    model, schedule = load_denoiser(models.denoiser)
+    model, schedule = load_denoiser(models.denoiser, models.schedule)
     _require_channels(model.config.in_channels, models)
     sampler = Sampler(model.to(compute.device), schedule, job.settings.sampling, compute)
     total, started, made = len(draw.batches), time.monotonic(), 0
