@@ -1,6 +1,7 @@
 """Running single stages of the finished run by hand."""
 
 import json
+import re
 
 import pytest
 from workspace import job
@@ -28,9 +29,13 @@ def change_job():
 
 @pytest.fixture
 def command_of(commands):
-    """The command of an iteration's job in the micro experiment."""
+    """The command of an iteration's job in the micro experiment, as a run gives it.
+
+    It reads the job file; a dry run's has options in its place.
+    """
 
     def find(rule, **wildcards):
-        return commands[job(rule, experiment="micro", **wildcards)]
+        command = commands[job(rule, experiment="micro", **wildcards)]
+        return re.sub(r" --settings .*(?= --threads )", "", command)
 
     return find

@@ -54,6 +54,7 @@ def test_links_and_pictures_of_the_readme_exist():
         "README.md",
         "docs/rounds.md",
         "docs/clusters.md",
+        "docs/programs.md",
         "config/README.md",
         "CONTRIBUTING.md",
     ):

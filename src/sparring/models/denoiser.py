@@ -100,7 +100,7 @@ def load_denoiser(
             "beside its config.json"
         )
     config = read_config(path.parent, path.name)
-    if "num_train_timesteps" not in config:
+    if not isinstance(config.get("num_train_timesteps"), int):
         raise UserError(
             f"{path}: has no num_train_timesteps, expected the scheduler_config.json that the "
             "denoiser was trained with"

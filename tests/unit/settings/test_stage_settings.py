@@ -14,7 +14,9 @@ from sparring.settings.parts import AdversarialLoss, DiscriminatorSettings, Fine
 from sparring.settings.reading import validate
 from sparring.settings.semantic import SemanticLoss
 from sparring.settings.stages import (
+    BuildDiscriminatorDataset,
     CompareSamples,
+    Decode,
     EncodeLayouts,
     EncodeReal,
     Evaluate,
@@ -24,6 +26,7 @@ from sparring.settings.stages import (
     MeasureLayouts,
     PackLayouts,
     PretrainDiffusion,
+    Sample,
     SampleEvaluation,
     SampleFake,
     SampleFakeShard,
@@ -68,6 +71,9 @@ EXAMPLES = [
     CompareSamples(grid=4),
     SelectBest(),
     Summarise(),
+    BuildDiscriminatorDataset(dataset=ProceduralDataset(kind="procedural", size=32)),
+    Sample(num_samples=3),
+    Decode(grid=4),
 ]
 
 
