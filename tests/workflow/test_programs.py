@@ -50,7 +50,7 @@ def stage_of(name):
 @pytest.mark.parametrize("name", STAGES)
 def test_help_lists_every_setting_and_an_example(name):
     text = text_of(str(SCRIPTS / f"{name}.py"), "--help")
-    listed = re.findall(r"(?m)^  ([a-z_.]+)  \(", text)
+    listed = re.findall(r"(?m)^  ([a-z0-9_.]+)  \(", text)
     assert listed == [key.path for key in keys_of(stage_of(name))]
     assert f"python workflow/scripts/{name}.py" in text.partition("example:")[2]
 

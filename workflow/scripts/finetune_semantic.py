@@ -19,8 +19,16 @@ def run(job: Job[FinetuneSemantic], args: argparse.Namespace) -> None:
     )
 
 
+EXAMPLE = r"""
+    python workflow/scripts/finetune_semantic.py --device cpu \
+        --train-latents by_hand/latents/train.h5 --val-latents by_hand/latents/val.h5 \
+        --layouts by_hand/layouts.h5 --autoencoder by_hand/autoencoder \
+        --denoiser by_hand/denoiser --output-dir by_hand/semantic \
+        --set diffusion.epochs=2 --set diffusion.sample_interval=0
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--train-latents", required=True, help="latents to train on")
     parser.add_input("--val-latents", required=True, help="latents that choose the best epoch")
     parser.add_input("--layouts", required=True, help="layouts that the latents were encoded from")
@@ -38,4 +46,11 @@ if __name__ == "__main__":
         "--history", type=Path, required=True, help="CSV to write, one row per epoch"
     )
     parser.add_argument("--samples", type=Path, required=True, help="folder for sample grids")
+    parser.add_folder(
+        "--output-dir",
+        output="denoiser",
+        latest="denoiser_latest",
+        history="diffusion_history.csv",
+        samples="samples",
+    )
     run_job(FinetuneSemantic, parser, run)

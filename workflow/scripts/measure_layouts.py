@@ -16,8 +16,15 @@ def run(job: Job[MeasureLayouts], args: argparse.Namespace) -> None:
     measure_layouts(job, models, args.samples, args.held_out, args.layouts, args.output)
 
 
+EXAMPLE = r"""
+    python workflow/scripts/measure_layouts.py --device cpu --denoiser by_hand/denoiser \
+        --autoencoder by_hand/autoencoder --samples by_hand/start/evaluation_latents.h5 \
+        --held-out by_hand/latents/test.h5 --layouts by_hand/layouts.h5 \
+        --output by_hand/start/layouts.json
+"""
+
 if __name__ == "__main__":
-    parser = StageParser(__doc__)
+    parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--denoiser", required=True, help="denoiser directory")
     parser.add_input("--autoencoder", required=True, help="autoencoder directory that decodes")
     parser.add_input("--samples", required=True, help="the denoiser's samples to judge it by")

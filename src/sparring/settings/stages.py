@@ -111,6 +111,7 @@ class FinetuneSemantic(StageSettings):
 
     stage = "finetune_semantic"
     seed: int
+    """Every random number of the stage follows from it."""
     diffusion: SemanticTraining = SemanticTraining()
     semantic: SemanticLoss = SemanticLoss()
 
@@ -217,7 +218,9 @@ class MeasureLayouts(StageSettings):
 
     stage = "measure_layouts"
     seed: int
+    """Noise of the predictions."""
     batch_size: int = Field(32, ge=1)
+    """Latents decoded at once."""
 
 
 class CompareSamples(StageSettings):

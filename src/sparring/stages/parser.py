@@ -112,10 +112,15 @@ class StageParser(argparse.ArgumentParser):
         return [path for path in paths if path is not None]
 
     def work_digest(self, settings: StageSettings, args: argparse.Namespace) -> str:
-        """Digest of the settings, the content of the inputs and the names of the outputs."""
+        """Digest of the settings, the content of the inputs and the names of the outputs.
+
+        An option that is not given does not enter it, so that a new one leaves old work valid.
+        """
         parts = [settings.to_json(), *(path_digest(path) for path in settings.files())]
         for name, value in sorted(vars(args).items()):
-            if name in self._inputs and value is not None:
+            if value is None:
+                continue
+            if name in self._inputs:
                 paths = value if isinstance(value, list) else [value]
                 parts += [f"{name}:{path_digest(path)}" for path in paths]
             elif name not in self._general:
