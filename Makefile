@@ -1,5 +1,6 @@
 # make demo    set up, run three rounds on generated layouts, print the table
 # make graph   draw the round graph of the configured experiments
+# make models  list the denoiser presets: parameters, arithmetic, memory
 # make test    set up, run the tests
 # make test-cluster  every fault of a scheduler, many times: hours; prints tables of outcomes
 # make lint    formatting, style, types, and generated files in step
@@ -12,7 +13,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo graph test test-cluster lint docs bench clean
+.PHONY: demo graph models test test-cluster lint docs bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --profile profiles/local --quiet rules
@@ -21,6 +22,9 @@ demo: $(INSTALLED)
 
 graph: $(INSTALLED)
 	$(BIN)/python workflow/scripts/draw_rounds.py -- --profile profiles/local
+
+models: $(INSTALLED)
+	$(BIN)/python workflow/scripts/list_models.py
 
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
@@ -44,6 +48,7 @@ bench: $(INSTALLED)
 	$(BIN)/python bench/dry_run.py
 	OMP_NUM_THREADS=1 $(BIN)/python bench/resuming.py
 	$(BIN)/python bench/step_memory.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/model_memory.py
 
 clean:
 	rm -rf results state logs .snakemake

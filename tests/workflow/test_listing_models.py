@@ -1,0 +1,32 @@
+"""The list of presets that `make models` prints."""
+
+import subprocess
+import sys
+
+from workspace import REPOSITORY
+
+from sparring.models.presets import PRESETS
+
+
+def list_models(*options):
+    program = REPOSITORY / "workflow" / "scripts" / "list_models.py"
+    command = [sys.executable, str(program), *options]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_every_preset_is_listed_also_where_it_does_not_fit():
+    done = list_models("--channels", "16", "--side", "4", "--batch-size", "1")
+    assert done.returncode == 0, done.stderr
+    for name, preset in PRESETS.items():
+        (line,) = [line for line in done.stdout.splitlines() if line.split()[:1] == [name]]
+        if preset.factor <= 4:
+            assert f"{preset.parameters:,}" in line
+        else:
+            assert f"multiple of {preset.factor}" in line
+
+
+def test_a_shape_that_is_none_is_refused():
+    done = list_models("--side", "0")
+    assert done.returncode != 0
+    assert "--side" in done.stderr
+    assert "Traceback" not in done.stderr
