@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..settings.config import RESERVED_NAMES, Config
+from ..settings.config import Config
 from ..settings.experiment import (
     AdversarialExperiment,
     Experiment,
-    ExperimentUnion,
     FinetuneExperiment,
     PretrainExperiment,
     StartedExperiment,
 )
-from ..settings.reading import read_yaml, validate
+from ..settings.reading import validate
 from ..settings.semantic import SemanticLoss
+from .experiment_files import ExperimentFiles
 from .references import Reference, parse_reference
 
 ARMS = ("adversarial", "control")
@@ -30,11 +30,12 @@ class Rounds:
     source: str
     requested: list[str]
     experiments: dict[str, Experiment]
+    files: ExperimentFiles
     warnings: list[str] = field(default_factory=list)
 
     def file(self, name: str) -> str:
-        """The file an experiment was read from, for messages."""
-        return f"{self.config.experiments_dir}/{name}.yaml"
+        """The file an experiment was read from, with the member of a sweep, for messages."""
+        return self.files.describe(name)
 
     def adversarial(self, name: str) -> AdversarialExperiment:
         """An experiment that has rounds."""
@@ -211,9 +212,13 @@ def load_rounds(config: dict[str, Any], source: str = "config/config.yaml") -> R
     Raises UserError for unknown keys and wrong types, unknown experiments and cycles.
     """
     settings: Config = validate(config, Config, source)
-    rounds = Rounds(settings, source, list(settings.experiments), {})
-    for name in settings.experiments:
-        _load(rounds, name, chain=(), wanted_by=f"{source}: experiments")
+    files = ExperimentFiles(Path(settings.experiments_dir))
+    rounds = Rounds(settings, source, [], {}, files)
+    for wanted in settings.experiments:
+        for name in files.members(wanted):
+            if name not in rounds.requested:
+                rounds.requested.append(name)
+            _load(rounds, name, chain=(), wanted_by=f"{source}: experiments")
     return rounds
 
 
@@ -222,24 +227,11 @@ def _load(rounds: Rounds, name: str, chain: tuple[str, ...], wanted_by: str) -> 
         raise UserError(f"{wanted_by}: experiments form a cycle: {' -> '.join((*chain, name))}")
     if name in rounds.experiments:
         return
-    rounds.experiments[name] = _read(rounds, name, wanted_by)
+    rounds.experiments[name] = rounds.files.read(name, wanted_by)
     for key, text in _references(rounds.experiments[name]):
         reference = parse_reference(text, rounds.file(name), key)
         if reference.experiment is not None:
             _load(rounds, reference.experiment, (*chain, name), f"{rounds.file(name)}: {key}")
-
-
-def _read(rounds: Rounds, name: str, wanted_by: str) -> Experiment:
-    path = Path(rounds.file(name))
-    if name in RESERVED_NAMES:
-        raise UserError(f"{wanted_by}: {name!r} is a folder of results, not a free name")
-    if not path.is_file():
-        found = sorted(p.stem for p in path.parent.glob("*.yaml"))
-        raise UserError(
-            f"{wanted_by}: no experiment {name!r} ({path} is missing); there are "
-            f"{', '.join(found) or 'none'}"
-        )
-    return validate(read_yaml(path), ExperimentUnion, str(path))
 
 
 def _references(experiment: Experiment) -> list[tuple[str, str]]:

@@ -14,9 +14,11 @@ from .config import Config
 from .dataset import ManifestDataset, ProceduralDataset, SplitFractions
 from .experiment import (
     AdversarialExperiment,
+    Experiment,
     FinetuneExperiment,
     Override,
     PretrainExperiment,
+    SweepExperiment,
 )
 from .parts import (
     AdversarialLoss,
@@ -60,14 +62,13 @@ _SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("overrides[]", Override),
     ("overrides[].discriminator", DiscriminatorOverride),
     ("overrides[].diffusion", FinetuneOverride),
+    ("Experiments, `kind: sweep`", SweepExperiment),
 ]
 
 
 def schema_text() -> str:
     """JSON schema of config.yaml and of experiment files, for editors."""
-    schema = TypeAdapter(
-        Config | PretrainExperiment | FinetuneExperiment | AdversarialExperiment
-    ).json_schema()
+    schema = TypeAdapter(Config | Experiment | SweepExperiment).json_schema()
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Sparring settings"}
     return json.dumps(head | schema, indent=2, ensure_ascii=False) + "\n"
 

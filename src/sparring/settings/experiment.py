@@ -1,6 +1,6 @@
 """Experiments: what one file under config/experiments may say."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -186,6 +186,20 @@ class AdversarialExperiment(Settings):
         return next((o for o in self.overrides if o.iteration == iteration), None)
 
 
+class SweepExperiment(Settings):
+    """Many experiments in one file: another experiment with some keys varied."""
+
+    kind: Literal["sweep"]
+    """Selects this form."""
+    base: str
+    """Name of the experiment whose file every member is a copy of; it runs only if asked for."""
+    vary: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(min_length=1)
+    """The values of each key; keys of groups with dots, as in `denoiser.preset`."""
+    zip: bool = False
+    """Take the first values together, then the second, and so on, instead of every combination."""
+
+
 StartedExperiment = FinetuneExperiment | AdversarialExperiment
 Experiment = PretrainExperiment | StartedExperiment
 ExperimentUnion = Annotated[Experiment, Field(discriminator="kind")]
+ExperimentFile = Annotated[Experiment | SweepExperiment, Field(discriminator="kind")]

@@ -105,7 +105,7 @@ def _one_line(error: ValidationError, expected: Any, source: str) -> str:
 def _keys(location: tuple[Any, ...]) -> list[str]:
     """The keys a user wrote: pydantic's path without the tags of discriminated unions."""
     parts = [str(part) for part in location]
-    if parts[:1] and parts[0] in ("pretrain", "finetune", "adversarial"):
+    if parts[:1] and parts[0] in ("pretrain", "finetune", "adversarial", "sweep"):
         return parts[1:]
     if parts[:1] == ["datasets"] and len(parts) > 2 and parts[2] in ("manifest", "procedural"):
         return parts[:2] + parts[3:]
