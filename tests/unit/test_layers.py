@@ -26,6 +26,7 @@ LAYERS = {
     "companions": 2,
     "distributed": 2,
     "progress": 2,
+    "balance": 2,
     "models": 3,
     "data": 3,
     "sampling": 4,
@@ -34,7 +35,7 @@ LAYERS = {
     "stages": 6,
 }
 # Apart from the layers: what Snakemake imports in every job must stay light.
-ROUNDS_MAY = {"settings", "artefacts", "errors", "objectives.table", "models.presets",
+ROUNDS_MAY = {"settings", "artefacts", "errors", "balance", "objectives.table", "models.presets",
               "data.manifest", "data.images"}  # fmt: skip
 WITHIN_A_LAYER = {
     ("losses", "diffusion"), ("objectives", "diffusion"), ("settings", "errors"),

@@ -2,10 +2,15 @@
 
 import argparse
 import json
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
+from sparring.artefacts.atomic import write_text
+from sparring.balance import WANTED, balance_table, balances
+from sparring.errors import UserError
 from sparring.evaluation.report import table_text
 
 
@@ -14,6 +19,8 @@ def show(experiment: Path) -> None:
     table = pd.read_csv(experiment / "evaluation.csv", dtype={"iteration": "Int64"})
     print(f"\n{experiment.name}: distance to held-out layouts, 95 % intervals, less is better\n")
     print(table_text(table))
+    rounds = table.loc[table["arm"] == "adversarial", "iteration"]
+    show_balance(experiment, [int(n) for n in rounds])
     chosen = experiment / "selected.json"
     if chosen.is_file():
         verdict = json.loads(chosen.read_text(encoding="utf-8"))
@@ -21,9 +28,24 @@ def show(experiment: Path) -> None:
     print(f"pictures: {experiment / 'samples.png'}, {experiment / 'evaluation.png'}")
 
 
+def show_balance(experiment: Path, iterations: list[int]) -> None:
+    """How discriminator and denoiser stood per iteration; also into balance.csv."""
+    found = balances(experiment, iterations)
+    if not found:
+        return
+    write_text(experiment / "balance.csv", balance_table(found))
+    low, high = WANTED
+    print(f"\ndiscriminator per iteration, validation accuracy {low:g} to {high:g} wanted\n")
+    shown = pd.DataFrame([asdict(balance) for balance in found])
+    print(shown.to_string(index=False, float_format="%.2f", na_rep=""))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path, nargs="?", default=Path("results"))
     args = parser.parse_args()
-    for table in sorted(args.results.glob("*/evaluation.csv")):
-        show(table.parent)
+    try:
+        for table in sorted(args.results.glob("*/evaluation.csv")):
+            show(table.parent)
+    except UserError as error:
+        sys.exit(str(error))

@@ -35,6 +35,7 @@ def lines(jobs: list[JobStatus], everything: bool) -> list[str]:
         counts = Counter(job.state for job in members)
         shown = ", ".join(f"{count} {state}" for state, count in counts.items())
         out.append(f"{title}: {shown}")
+        out += [f"  {job.outcome}" for job in members if job.outcome]
         for job in members:
             if everything or job.state in ACTIVE:
                 out.append(f"  {job.state:<12}{job.name:<52}{job.detail}".rstrip())

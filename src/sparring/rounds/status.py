@@ -10,6 +10,8 @@ from typing import Any, Literal
 from ..artefacts.attempts import attempts_file
 from ..artefacts.finished import Finished
 from ..artefacts.lock import Holder, read_lock
+from ..balance import balance_of
+from ..errors import UserError
 from .jobs import JobFiles, Wildcards, job_files
 from .listing import all_jobs
 from .loading import Rounds
@@ -34,6 +36,8 @@ class JobStatus:
     state: State
     detail: str
     log_tail: tuple[str, ...] = ()
+    outcome: str = ""
+    """What a finished discriminator came to."""
 
 
 def status_of(rounds: Rounds) -> list[JobStatus]:
@@ -46,7 +50,10 @@ def _status(rounds: Rounds, rule: str, wildcards: Wildcards) -> JobStatus:
     state, detail = _judge(files, rounds.config.lock_timeout_seconds)
     tail = _tail(Path(files.log)) if state == "failed" else ()
     name = str(Path(files.job).parent.relative_to(rounds.config.state))
-    return JobStatus(rule, wildcards, name, state, detail, tail)
+    outcome = ""
+    if rule == "train_discriminator" and state == "done":
+        outcome = _balance(Path(files.record).parent.parent, int(wildcards["iteration"]))
+    return JobStatus(rule, wildcards, name, state, detail, tail, outcome)
 
 
 def _judge(files: JobFiles, timeout: float) -> tuple[State, str]:
@@ -85,6 +92,14 @@ def _is_done(files: JobFiles) -> bool:
     if recorded is None or planned not in (None, recorded):
         return False
     return all(path.exists() for path in Finished(Path(files.job).parent).outputs)
+
+
+def _balance(folder: Path, iteration: int) -> str:
+    try:
+        found = balance_of(folder, iteration)
+    except UserError as error:
+        return str(error)
+    return found.line if found else ""
 
 
 def _settings(path: str) -> Any:

@@ -8,7 +8,13 @@ import math
 import pytest
 
 from sparring.artefacts.digests import file_digest, model_digest, text_digest
-from sparring.artefacts.histories import history_text, write_history
+from sparring.artefacts.histories import (
+    history_text,
+    read_history,
+    shown_values,
+    term_and_split,
+    write_history,
+)
 from sparring.errors import UserError
 
 CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
@@ -71,3 +77,49 @@ def test_numbers_survive_to_single_precision(value):
 def test_a_history_is_written_with_plain_line_ends(tmp_path):
     write_history(tmp_path / "history.csv", [{"epoch": 1}, {"epoch": 2}])
     assert (tmp_path / "history.csv").read_bytes() == b"epoch\n1\n2\n"
+
+
+ROWS = [
+    {"epoch": 0, "step": 0, "learning_rate": None, "val_loss": 0.5},
+    {"epoch": 1, "step": 7, "learning_rate": 1e-4, "val_loss": None, "train_loss": 0.25},
+]
+
+
+def test_a_history_is_read_as_it_was_written(tmp_path):
+    write_history(tmp_path / "history.csv", ROWS)
+    rows = read_history(tmp_path / "history.csv")
+    assert rows == [ROWS[0] | {"train_loss": None}, ROWS[1]]
+    assert [type(rows[1][key]) for key in ("epoch", "step", "val_loss")] == [int, int, type(None)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["epoch,val_loss\n0,much\n", "epoch,val_loss\n0\n", "epoch,val_loss\n0,1,2\n", "loss\n1\n"],
+)
+def test_what_is_no_history_is_refused_in_one_line(tmp_path, text):
+    path = tmp_path / "history.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=rf"^{path}: not a history .*run snakemake again$"):
+        read_history(path)
+
+
+def test_a_missing_history_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"absent.csv: cannot be read"):
+        read_history(tmp_path / "absent.csv")
+
+
+def test_figures_of_a_row_are_neither_counts_nor_gaps():
+    assert shown_values(ROWS[1]) == {"learning_rate": 1e-4, "train_loss": 0.25}
+    assert shown_values(ROWS[0]) == {"val_loss": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ("val_noise_loss", ("noise_loss", "val")),
+        ("train_loss", ("loss", "train")),
+        ("learning_rate", ("learning_rate", None)),
+    ],
+)
+def test_columns_say_term_and_split(column, expected):
+    assert term_and_split(column) == expected

@@ -19,22 +19,23 @@ from sparring.interrupts import InterruptedRun
 from sparring.rounds import freeze_job, job_files, stage_settings, status_of
 
 RULE, WILDCARDS = "encode_real", {"experiment": "exp", "iteration": "1"}
+DISCRIMINATOR = "train_discriminator"
 
 
 class Planned:
     """One job of a run, as the workflow plans it and its program leaves it."""
 
-    def __init__(self, project) -> None:
-        self.project = project
+    def __init__(self, project, rule=RULE) -> None:
+        self.project, self.rule = project, rule
         self.plan()
 
     def plan(self, **keys) -> None:
         """Write its job file, with an experiment of these keys."""
         self.project.adversarial("exp", **keys)
         self.rounds = self.project.load("exp")
-        settings = stage_settings(self.rounds, RULE, WILDCARDS)
-        freeze_job(self.rounds, RULE, WILDCARDS, settings.to_json())
-        files = job_files(self.rounds, RULE, WILDCARDS)
+        settings = stage_settings(self.rounds, self.rule, WILDCARDS)
+        freeze_job(self.rounds, self.rule, WILDCARDS, settings.to_json())
+        files = job_files(self.rounds, self.rule, WILDCARDS)
         self.job, self.record, self.log = map(Path, (files.job, files.record, files.log))
         self.state, self.output = self.job.parent, self.record.parents[1] / "real_latents.h5"
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +68,7 @@ class Planned:
         (found,) = [
             job
             for job in status_of(self.rounds)
-            if (job.rule, dict(job.wildcards)) == (RULE, WILDCARDS)
+            if (job.rule, dict(job.wildcards)) == (self.rule, WILDCARDS)
         ]
         return found
 
@@ -231,3 +232,32 @@ def test_a_row_that_a_full_disk_cut_short_is_no_reason_to_fail(planned):
     with open(planned.log.with_suffix(".attempts.csv"), "a") as file:
         file.write("2026-01-01 00:0")
     assert planned.status.state == "done"
+
+
+HISTORY = "epoch,val_loss,val_accuracy\n0,0.7,0.5\n1,0.5,0.93\n2,0.6,0.6\n"
+
+
+def discriminator(project, history):
+    """A planned training of a discriminator, with what an earlier one left."""
+    planned = Planned(project, DISCRIMINATOR)
+    folder = planned.record.parents[1]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "discriminator_history.csv").write_text(history)
+    return planned
+
+
+def test_a_finished_discriminator_says_what_it_came_to(project):
+    planned = discriminator(project, HISTORY)
+    assert planned.status.outcome == ""  # its history is an earlier one's
+    planned.finish()
+    line = "discriminator 0.93 on validation (0.5 to 0.7 wanted): too strong"
+    assert planned.status.outcome == line
+    assert [job.outcome for job in status_of(planned.rounds) if job.outcome] == [line]
+
+
+@pytest.mark.parametrize("history", ["epoch,val_loss\n0,much\n", ""])
+def test_a_history_that_cannot_be_read_is_no_reason_to_fail(project, history):
+    planned = discriminator(project, history)
+    planned.finish()
+    assert planned.status.state == "done"
+    assert "\n" not in planned.status.outcome
