@@ -15,11 +15,16 @@ FINETUNED = (
     "denoiser_latest",
     "samples",
     "diffusion_history.csv",
+    "diffusion_history.png",
     "optimizer.safetensors",
 )
 OUTPUTS = {
     "sample_fake": ("fake_latents.h5",),
-    "train_discriminator": ("discriminator", "discriminator_history.csv"),
+    "train_discriminator": (
+        "discriminator",
+        "discriminator_history.csv",
+        "discriminator_history.png",
+    ),
     "finetune_diffusion": FINETUNED,
 }
 
@@ -100,7 +105,7 @@ def test_a_stage_killed_twice_ends_as_if_undisturbed(finished_copy, command_of, 
     done = run.shell(command)
     assert done.returncode == 0, done.stderr
     undisturbed = digests(folder)
-    assert len(undisturbed) == len(untouched) + 8
+    assert len(undisturbed) == len(untouched) + 9
     remove(folder, set(FINETUNED) - {"samples"})
     forget(run, place)
 

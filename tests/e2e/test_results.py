@@ -286,6 +286,22 @@ def test_the_plot_opens(results):
         picture.load()
 
 
+HISTORIES = {
+    "autoencoders/tiny/history.png",
+    "base/diffusion_history.png",
+    *(f"micro/adversarial/iteration_{n}/discriminator_history.png" for n in range(2)),
+    *(f"micro/{arm}/iteration_{n}/diffusion_history.png" for arm in ARMS for n in range(2)),
+}
+
+
+def test_every_history_has_a_plot_beside_it(results):
+    assert {str(p.relative_to(results)) for p in results.rglob("*history.png")} == HISTORIES
+    for name in HISTORIES:
+        assert (results / name).with_suffix(".csv").is_file()
+        with Image.open(results / name) as picture:
+            picture.load()
+
+
 def test_sample_grids_come_at_their_interval(results):
     for arm in ARMS:
         folder = results / f"micro/{arm}/iteration_0/samples"

@@ -6,8 +6,9 @@ from torture import Torture, leftovers
 from workspace import digests
 
 ITERATION = "micro/adversarial/iteration_0"
-MADE = ("fake_latents.h5", "discriminator", "discriminator_history.csv", "denoiser",
-        "denoiser_latest", "diffusion_history.csv", "optimizer.safetensors", "samples")  # fmt: skip
+MADE = ("fake_latents.h5", "discriminator", "discriminator_history.csv",
+        "discriminator_history.png", "denoiser", "denoiser_latest", "diffusion_history.csv",
+        "diffusion_history.png", "optimizer.safetensors", "samples")  # fmt: skip
 
 
 def test_a_tortured_iteration_ends_with_the_same_bytes(finished_copy):

@@ -10,7 +10,6 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from ..artefacts.atomic import write_text
 from ..artefacts.digests import file_digest
-from ..artefacts.histories import write_history
 from ..artefacts.latents import writing_latents
 from ..artefacts.layouts import Layouts
 from ..artefacts.models import load_model, save_model
@@ -22,6 +21,7 @@ from ..sampling.pictures import enlarged, labelled_rows, save_picture
 from ..settings.autoencoder import AutoencoderSettings
 from ..settings.stages import EncodeLayouts, TrainAutoencoder
 from ..training.autoencoder import AutoencoderTraining, latent_statistics, measure_reconstruction
+from .histories import write_history_with_plot
 from .job import Job
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def train_autoencoder(job: Job[TrainAutoencoder], layouts_file: Path, output: Pa
     )
     codec = Codec(codec.model, codec.palette, compute)
     figures = _report(codec, layouts, settings, output)
-    write_history(output / "history.csv", trained.history)
+    write_history_with_plot(output / "history.csv", trained)
     write_text(output / CLASSES, json.dumps(layouts.classes or [], indent=1) + "\n")
     save_model(codec.model, output)
     logger.info("held-out layouts: %s", ", ".join(f"{k} {v:.4g}" for k, v in figures.items()))

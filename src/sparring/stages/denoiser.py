@@ -7,7 +7,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..artefacts.histories import write_history
 from ..artefacts.latents import (
     LatentsInfo,
     latents_info,
@@ -18,6 +17,7 @@ from ..artefacts.latents import (
 )
 from ..artefacts.layouts import Layouts
 from ..artefacts.models import load_model
+from ..balance import finetuning_warnings
 from ..compute import Compute
 from ..errors import UserError
 from ..models.autoencoder import Codec, autoencoder_digest
@@ -32,6 +32,7 @@ from ..training.denoiser import DenoiserTraining, Latents, on_device
 from ..training.finetuning import Finetuning, Opponent, Teacher, read_optimizer, write_optimizer
 from ..training.loop import Trained
 from ..training.semantics import LayoutRows, Semantics
+from .histories import write_history_with_plot
 from .job import Job
 
 logger = logging.getLogger(__name__)
@@ -106,6 +107,8 @@ def finetune_diffusion(
     key = ("finetune_diffusion", s.iteration)
     training = _finetuning(job, inputs, denoiser, outputs, key, opponent, optimizer)
     trained = job.train(training)
+    for warning in finetuning_warnings(trained.history):
+        logger.warning("warning: %s", warning)
     write_optimizer(optimizer_output, trained.extra)
     _write(training, trained, outputs)
 
@@ -201,14 +204,14 @@ def _latents(inputs: DenoiserInputs, augmented: bool, compute: Compute) -> Laten
 
 def _picture(autoencoder: Path, folder: Path, compute: Compute) -> Callable[[int, Tensor], None]:
     def draw(epoch: int, samples: Tensor) -> None:
-        codec = Codec.load(autoencoder, compute)
-        save_picture(folder / f"epoch_{epoch:03d}.png", grid(enlarged(codec.images(samples))))
+        picture = grid(enlarged(Codec.load(autoencoder, compute).images(samples)))
+        save_picture(folder / f"epoch_{epoch:03d}.png", picture)
 
     return draw
 
 
 def _write(training: DenoiserTraining, trained: Trained, outputs: DenoiserOutputs) -> None:
-    write_history(outputs.history, trained.history)
+    write_history_with_plot(outputs.history, trained)
     latest = training.average.weights()
     save_denoiser(outputs.latest, training.model, training.schedule, latest)
     save_denoiser(outputs.denoiser, training.model, training.schedule, trained.best)

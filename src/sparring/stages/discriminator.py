@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..artefacts.histories import write_history
 from ..artefacts.latents import (
     latents_info,
     read_column,
@@ -14,16 +13,17 @@ from ..artefacts.latents import (
     require_shape,
 )
 from ..artefacts.models import save_model
+from ..balance import discriminator_warnings
 from ..models.discriminator import LatentDiscriminator
 from ..randomness import seeded_initialisation
 from ..settings.stages import TrainDiscriminator
 from ..training.denoiser import on_device
 from ..training.discriminator import DiscriminatorTraining, split_rows
 from .denoiser import load_discriminator
+from .histories import write_history_with_plot
 from .job import Job
 
 logger = logging.getLogger(__name__)
-_TOO_STRONG, _NO_SIGNAL = 0.9, 0.5
 
 
 def train_discriminator(
@@ -61,21 +61,7 @@ def train_discriminator(
         key,
     )
     trained = job.train(training)
-    _warn(trained.history[trained.best_epoch]["val_accuracy"])
-    write_history(history, trained.history)
+    for warning in discriminator_warnings(trained.history):
+        logger.warning("warning: %s", warning)
+    write_history_with_plot(history, trained)
     save_model(model, output, trained.best)
-
-
-def _warn(accuracy: float | None) -> None:
-    if accuracy is not None and accuracy > _TOO_STRONG:
-        logger.warning(
-            "validation accuracy is %.2f, above %.1f: the discriminator is so strong that its "
-            "gradient may mean little; fewer epochs or a smaller network may help",
-            accuracy,
-            _TOO_STRONG,
-        )
-    elif accuracy is not None and accuracy < _NO_SIGNAL:
-        logger.warning(
-            "validation accuracy is %.2f, below chance: this discriminator has no signal to give",
-            accuracy,
-        )
