@@ -54,11 +54,13 @@ def test_an_edit_after_the_start_does_not_reach_the_job(inside):
 def test_the_job_file_says_where_and_how_to_run(inside):
     inside.experiments["micro"]["device"] = "cuda"
     inside.config |= {"precision": "bf16", "checkpoint_minutes": 2.5}
+    inside.config["tracker"] = "tensorboard"
     content = frozen(load(inside))
     place = "micro/adversarial/iteration_1"
     assert content["device"] == "cuda"
     assert content["precision"] == "bf16"
     assert content["checkpoint_minutes"] == 2.5
+    assert content["tracker"] == "tensorboard"
     assert content["record"] == f"results/{place}/settings/{RULE}.json"
     assert content["log"] == f"logs/{place}/{RULE}.log"
 

@@ -126,6 +126,7 @@ class TestNothingPlanned:
     def test_device_precision_and_checkpoint_interval(self, finished):
         """How a job is run is not what it computes: a GPU need not redo what a CPU finished."""
         finished.config |= {"device": "cuda", "precision": "bf16", "checkpoint_minutes": 1.5}
+        finished.config["tracker"] = "tensorboard"
         assert finished.plan() == set()
 
     def test_an_edit_taken_back(self, finished):

@@ -63,6 +63,10 @@ REFUSALS = {
         set_key("micro.evaluation.feature_dim", 64),
         ("micro.yaml", "feature_dim is 64", "16 test layouts", "at most 8"),
     ),
+    "an unknown tracker": (
+        set_key("config.tracker", "paper"),
+        ("config.yaml", "tracker", '"paper"', "'tensorboard'"),
+    ),
     "an unknown dataset": (
         set_key("base.dataset", "tinny"),
         ("dataset is 'tinny'", "config.yaml has only tiny"),

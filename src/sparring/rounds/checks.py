@@ -1,5 +1,6 @@
 """Refusals before any job starts: what the settings and the data's own files already tell."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .semantic import check_semantic
 
 def check_rounds(rounds: Rounds) -> None:
     """Raise UserError for the first thing that cannot work; collect warnings in `rounds`."""
+    _check_tracker(rounds)
     for name, experiment in rounds.experiments.items():
         _require_known(rounds, name, "dataset", experiment.dataset, rounds.config.datasets)
         known = rounds.config.autoencoders
@@ -41,6 +43,16 @@ def check_rounds(rounds: Rounds) -> None:
             _check_shards(rounds, name, experiment)
             _check_reals(rounds, name, experiment)
         _check_held_out(rounds, name, experiment)
+
+
+def _check_tracker(rounds: Rounds) -> None:
+    tracker = rounds.config.tracker
+    if tracker != "none" and find_spec(tracker) is None:
+        raise UserError(
+            f"{rounds.source}: tracker is {tracker!r}, but the package {tracker} is not installed; "
+            f"run pip install -e '.[{tracker}]' where Sparring's pyproject.toml lies, or set "
+            "tracker: none"
+        )
 
 
 def _check_autoencoder(rounds: Rounds, name: str) -> None:

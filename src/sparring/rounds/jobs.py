@@ -78,6 +78,7 @@ def _content(rounds: Rounds, rule: str, wildcards: Wildcards, settings_json: str
         "checkpoint_minutes": rounds.config.checkpoint_minutes,
         "wall_time_margin_minutes": rounds.config.wall_time_margin_minutes,
         "lock_timeout_seconds": rounds.config.lock_timeout_seconds,
+        "tracker": rounds.config.tracker,
         "record": files.record,
         "log": files.log,
     }

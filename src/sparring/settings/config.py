@@ -11,6 +11,7 @@ from .dataset import DatasetSettings
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
+Tracker = Literal["none", "tensorboard"]
 
 Names = TypeVar("Names", list[str], dict[str, object])
 
@@ -46,6 +47,9 @@ class Config(Settings):
     lock_timeout_seconds: float = Field(60.0, gt=0)
     """A job on another machine whose heartbeat stood still for so long is taken for dead, and its
     work is taken over. On the same machine it is seen at once."""
+    tracker: Tracker = "none"
+    """`tensorboard` also writes the histories and sample grids, while they are made, as event files
+    under `logs`; see docs/monitoring.md."""
     datasets: dict[str, DatasetSettings]
     """Datasets by name."""
     autoencoders: dict[str, AutoencoderSettings]
@@ -66,5 +70,6 @@ RUN_KEYS = (
     "checkpoint_minutes",
     "wall_time_margin_minutes",
     "lock_timeout_seconds",
+    "tracker",
 )
 """How a job runs, not what comes out: what every job is told beside its stage's settings."""

@@ -32,6 +32,7 @@ from ..training.denoiser import DenoiserTraining, Latents, on_device
 from ..training.finetuning import Finetuning, Opponent, Teacher, read_optimizer, write_optimizer
 from ..training.loop import Trained
 from ..training.semantics import LayoutRows, Semantics
+from ..training.tracking import Tracker
 from .histories import write_history_with_plot
 from .job import Job
 
@@ -75,7 +76,7 @@ def pretrain_diffusion(
         compute,
         s.seed,
         ("pretrain_diffusion",),
-        _picture(inputs.autoencoder, outputs.samples, compute),
+        _picture(inputs.autoencoder, outputs.samples, compute, job.tracker),
     )
     trained = job.train(training)
     _write(training, trained, outputs)
@@ -134,7 +135,7 @@ def _finetuning(
         compute,
         s.seed,
         key,
-        _picture(inputs.autoencoder, outputs.samples, compute),
+        _picture(inputs.autoencoder, outputs.samples, compute, job.tracker),
         opponent=opponent,
         teacher=_teacher(s.semantic, inputs, s.diffusion.augmented, compute),
         optimizer_state=read_optimizer(optimizer, model) if optimizer else None,
@@ -202,10 +203,13 @@ def _latents(inputs: DenoiserInputs, augmented: bool, compute: Compute) -> Laten
     return Latents(of(inputs.train_latents), of(inputs.val_latents))
 
 
-def _picture(autoencoder: Path, folder: Path, compute: Compute) -> Callable[[int, Tensor], None]:
+def _picture(
+    autoencoder: Path, folder: Path, compute: Compute, tracker: Tracker
+) -> Callable[[int, Tensor], None]:
     def draw(epoch: int, samples: Tensor) -> None:
         picture = grid(enlarged(Codec.load(autoencoder, compute).images(samples)))
         save_picture(folder / f"epoch_{epoch:03d}.png", picture)
+        tracker.image(epoch, "samples", picture)
 
     return draw
 

@@ -5,8 +5,9 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -21,6 +22,7 @@ from ..distributed import ALONE, Group, is_child, processes
 from ..errors import UserError
 from ..interrupts import EXIT_STATUS, InterruptedRun, Interrupts, interruptible
 from ..settings.stages import StageSettings
+from ..training.tracking import Tracker, Untracked, open_tracker
 from .by_hand import content_by_hand, settings_by_hand
 from .parser import StageParser, is_by_hand
 
@@ -51,6 +53,7 @@ class Job(Generic[S]):
     """Of the settings, the content of the input files and the names of the outputs."""
     lock: Lock | None = None
     group: Group = ALONE
+    tracker: Tracker = field(default_factory=Untracked)
 
     def compute(self) -> "Compute":
         """The device that the settings ask for; refused where torch does not see it."""
@@ -78,7 +81,9 @@ class Job(Generic[S]):
         """Run a training to its end, from its saved state if there is one."""
         from ..training.loop import Loop
 
-        return Loop(stage, self.resume_state(), self.checkpoint_minutes, self.note).run()
+        return Loop(
+            stage, self.resume_state(), self.checkpoint_minutes, self.note, self.tracker
+        ).run()
 
     def parts_state(self) -> "PartsState":
         """The finished parts of a stage that makes one after another."""
@@ -156,8 +161,17 @@ def _compute(job: Job[S], args: argparse.Namespace, stage: Stage[S]) -> None:
     device = job.content["device"]
     if device == "cuda" and args.processes > 1 and not is_child():
         claim_gpus(args.processes)
-    with processes(args.processes, device) as group:
-        stage(replace(job, digest=group.from_main(job.digest), group=group), args)
+    with processes(args.processes, device) as group, _tracking(job, group) as tracker:
+        digest = group.from_main(job.digest)
+        stage(replace(job, digest=digest, group=group, tracker=tracker), args)
+
+
+@contextmanager
+def _tracking(job: Job[Any], group: Group) -> Iterator[Tracker]:
+    """The tracker that config.yaml names; of several processes only the main one has it."""
+    kind = job.content.get("tracker", "none") if group.is_main else "none"
+    with closing(open_tracker(kind, Path(job.content["log"]))) as tracker:
+        yield tracker
 
 
 def _work(job: Job[S], args: argparse.Namespace, stage: Stage[S], claim: Claim) -> str:

@@ -9,12 +9,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ..artefacts.histories import Row
+from ..artefacts.histories import Row, shown_values
 from ..distributed import Group
 from ..errors import UserError
 from ..interrupts import InterruptedRun, interruptible
 from ..progress import progress
 from .state import ResumeState
+from .tracking import Tracker, Untracked
 
 logger = logging.getLogger(__name__)
 Weights = dict[str, Tensor]
@@ -89,12 +90,14 @@ class Loop:
         state: ResumeState,
         checkpoint_minutes: float,
         note: Callable[[dict[str, Any]], None] = lambda _: None,
+        tracker: Tracker | None = None,
     ) -> None:
-        """`note` is told after every step where the loop stands."""
+        """`note` is told after every step where the loop stands, `tracker` what an epoch gave."""
         self.stage = stage
         self._state = state
         self._seconds_between_saves = checkpoint_minutes * 60
         self._tell = note
+        self._tracker = tracker or Untracked()
         self._last_save = self._started = time.monotonic()
         self._resumed_at = 0
         self._names: list[str] = []
@@ -108,6 +111,7 @@ class Loop:
         with interruptible():
             self._resume()
             self._note()
+            self._tracker.begin(self.progress.history)
             if not self.progress.history:
                 self._record_start()
             while self.progress.epoch < self.stage.epochs:
@@ -152,7 +156,7 @@ class Loop:
             self._keep_best(row)
         row = stage.group.from_main(row)
         stage.end_epoch(p.epoch, row)
-        p.history.append(row)
+        self._keep(row)
         logger.info("epoch %d/%d  %s", p.epoch, stage.epochs, _shown(row))
 
     def _record_start(self) -> None:
@@ -162,7 +166,11 @@ class Loop:
             row |= self._validate()
             if self.stage.epochs == 0:
                 self._keep_best(row)
+        self._keep(row)
+
+    def _keep(self, row: Row) -> None:
         self.progress.history.append(row)
+        self._tracker.scalars(self.progress.epoch, shown_values(row))
 
     def _validate(self) -> Row:
         figures = self.stage.validate()

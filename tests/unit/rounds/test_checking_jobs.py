@@ -87,3 +87,22 @@ def test_gpus_that_the_run_has_or_does_not_need_are_taken(project, device, limit
     project.config |= {"device": device, "gpus": 2}
     project.adversarial()
     check_gpus(project.load(), limit)
+
+
+def test_a_tracker_whose_package_is_missing_is_refused_with_the_way_to_install_it(
+    project, monkeypatch
+):
+    monkeypatch.setattr("sparring.rounds.checks.find_spec", lambda name: None)
+    project.adversarial()
+    check_rounds(project.load())
+    project.config["tracker"] = "tensorboard"
+    message = project.refusal()
+    assert "config/config.yaml: tracker is 'tensorboard', but the package tensorboard" in message
+    assert "pip install -e '.[tensorboard]'" in message
+    assert "tracker: none" in message
+
+
+def test_a_tracker_whose_package_is_there_is_accepted(project):
+    project.adversarial()
+    project.config["tracker"] = "tensorboard"
+    check_rounds(project.load())

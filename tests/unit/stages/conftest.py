@@ -38,6 +38,7 @@ class Stage:
             "checkpoint_minutes": 5.0,
             "wall_time_margin_minutes": margin,
             "lock_timeout_seconds": timeout,
+            "tracker": "none",
             "record": str(self.results / "settings" / "count_steps.json"),
             "log": str(self.log),
         }

@@ -182,6 +182,7 @@ def run_program(tmp_path, settings, stage="pack_layouts", content=""):
         "checkpoint_minutes": 5.0,
         "wall_time_margin_minutes": 3.0,
         "lock_timeout_seconds": 60.0,
+        "tracker": "none",
         "record": str(tmp_path / "results" / "settings" / "pack_layouts.json"),
         "log": str(tmp_path / "logs" / "pack_layouts.log"),
     }

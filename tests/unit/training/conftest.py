@@ -245,6 +245,7 @@ def tiny():
         stopping_at=stopping_at,
         terminate=terminate,
         cut_power=cut_power,
+        InterruptedRun=InterruptedRun,
         PowerCut=PowerCut,
         run_interrupted=run_interrupted,
         flat=flat,
