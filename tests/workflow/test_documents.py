@@ -55,6 +55,7 @@ def test_links_and_pictures_of_the_readme_exist():
         "docs/rounds.md",
         "docs/clusters.md",
         "docs/programs.md",
+        "docs/monitoring.md",
         "config/README.md",
         "CONTRIBUTING.md",
     ):
