@@ -1,5 +1,9 @@
 """The one exception that users are meant to see."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class UserError(Exception):
     """Something a user can mend: a key, a file, a machine without the GPU that was asked for.
@@ -11,3 +15,13 @@ class UserError(Exception):
     def __init__(self, message: str) -> None:
         # Causes that libraries report may span lines.
         super().__init__(" ".join(message.split()))
+
+
+@contextmanager
+def one_line_exit() -> Iterator[None]:
+    """For programs without a job: a UserError ends them with its line and status 2."""
+    try:
+        yield
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

@@ -23,6 +23,12 @@ def file_digest(path: Path) -> str:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
+def sha256(path: Path) -> str:
+    """All 64 hex digits, as `sha256sum` prints them."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def bytes_digest(*parts: bytes | memoryview) -> str:
     """Digest of bytes in a row."""
     digest = hashlib.sha256()

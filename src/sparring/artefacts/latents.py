@@ -74,6 +74,11 @@ class LatentsInfo:
         """The autoencoder whose latents these are."""
         return str(self.attributes.get("autoencoder_digest", "unknown"))
 
+    @property
+    def names_autoencoder(self) -> bool:
+        """Whether the file says which autoencoder that is; imported ones need not."""
+        return "autoencoder_digest" in self.attributes
+
 
 def latents_info(path: Path) -> LatentsInfo:
     """Count, shape `[C,H,W]` and attributes, without reading the latents."""
@@ -104,6 +109,12 @@ def read_column(path: Path, name: str) -> np.ndarray:
         if file[name].dtype.kind == "S":
             return np.array(hdf5.read_strings(file, name), dtype=object)
         return file[name][:]
+
+
+def latents_columns(path: Path) -> list[str]:
+    """The names of the columns beside the latents."""
+    with hdf5.reading(path, "latents") as file:
+        return sorted(set(file) - {"latents"})
 
 
 def require_same_autoencoder(*files: LatentsInfo | tuple[Path, str]) -> None:

@@ -15,6 +15,7 @@ from ..artefacts.models import load_model
 from ..compute import Compute
 from ..errors import UserError
 from ..settings.autoencoder import AutoencoderSettings
+from .latent_scale import latent_scale
 
 CLASSES = "classes.json"
 
@@ -68,12 +69,8 @@ class Codec:
         self.model = model.to(compute.device)
         self.palette = palette
         self.compute = compute
-        channels = model.config.latent_channels
-        # Models made elsewhere standardise with one scale for all channels.
-        default_std = [1 / (model.config.scaling_factor or 1)] * channels
-        default_mean = [model.config.shift_factor or 0.0] * channels
-        self._mean = self._channelwise(model.config.latents_mean or default_mean)
-        self._std = self._channelwise(model.config.latents_std or default_std)
+        mean, std = latent_scale(model.config)
+        self._mean, self._std = self._channelwise(mean), self._channelwise(std)
 
     @classmethod
     def load(cls, directory: Path, compute: Compute) -> "Codec":
