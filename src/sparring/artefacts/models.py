@@ -34,8 +34,8 @@ def save_model(
     with replacing(directory / WEIGHTS) as aside:
         save_file(tensors, aside, metadata={"format": "pt"})
     if scheduler is not None:
-        write_text(directory / SCHEDULER, _config_text(scheduler))
-    write_text(directory / CONFIG, _config_text(model))
+        write_text(directory / SCHEDULER, config_text(scheduler))
+    write_text(directory / CONFIG, config_text(model))
 
 
 def load_model(kind: type[Model], directory: Path) -> Model:
@@ -99,7 +99,7 @@ def read_config(directory: Path, name: str = CONFIG) -> dict[str, Any]:
     return config
 
 
-def _config_text(model: Any) -> str:
+def config_text(model: Any) -> str:
     """The config as diffusers writes it, without the path it was once loaded from."""
     config = json.loads(model.to_json_string())
     config.pop("_name_or_path", None)

@@ -1,0 +1,98 @@
+"""A pipeline of a denoiser and an autoencoder that diffusers alone loads and samples."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from torch import Tensor
+
+from ..artefacts.atomic import write_text
+from ..artefacts.model_files import PIPELINE_INDEX, SCHEDULER
+from ..artefacts.models import config_text, load_model, save_model
+from ..errors import UserError
+from .denoiser import load_denoiser
+from .latent_scale import latent_scale
+
+_RGB = 3
+
+
+def write_models(denoiser: Path, autoencoder: Path, output: Path) -> None:
+    """Write `unet/`, `vqvae/` and `scheduler/`."""
+    model, schedule = load_denoiser(denoiser)
+    folded = fold_statistics(load_model(AutoencoderKL, autoencoder))
+    if model.config.in_channels != folded.config.latent_channels:
+        raise UserError(
+            f"{denoiser}: a denoiser for latents of {model.config.in_channels} channels, but "
+            f"{autoencoder} makes {folded.config.latent_channels}; use the autoencoder that the "
+            "denoiser was trained with"
+        )
+    save_model(model, output / "unet")
+    save_model(folded, output / "vqvae")
+    # As sampling here does it: from T - 1, and latents beyond 1 are left as they are.
+    sampled = DDIMScheduler.from_config(
+        schedule.config, timestep_spacing="trailing", clip_sample=False
+    )
+    write_text(output / "scheduler" / SCHEDULER, config_text(sampled))
+
+
+def write_index(output: Path) -> None:
+    """model_index.json, which makes the folder a pipeline; it comes last."""
+    index = {
+        "_class_name": "LDMPipeline",
+        "_diffusers_version": version("diffusers"),
+        "scheduler": ["diffusers", "DDIMScheduler"],
+        "unet": ["diffusers", "UNet2DModel"],
+        "vqvae": ["diffusers", "AutoencoderKL"],
+    }
+    write_text(output / PIPELINE_INDEX, json.dumps(index, indent=2) + "\n")
+
+
+def fold_statistics(model: AutoencoderKL) -> AutoencoderKL:
+    """An autoencoder between layouts and *standardised* latents, that decodes RGB only.
+
+    Pipelines know one scale for all channels, so the mean and standard deviation of each channel
+    go into the 1x1 convolutions next to the latents, on both sides.
+    """
+    mean, std = (torch.tensor(v, dtype=torch.float64) for v in latent_scale(model.config))
+    weights = {name: tensor.double() for name, tensor in model.state_dict().items()}
+    _add_identities(weights, len(mean))
+    kernel, bias = weights["post_quant_conv.weight"], weights["post_quant_conv.bias"]
+    # W (std z + mean) + b
+    weights["post_quant_conv.bias"] = bias + kernel.flatten(1) @ mean
+    weights["post_quant_conv.weight"] = kernel * std.reshape(1, -1, 1, 1)
+    # The encoder gives mean and log variance: ((m - mean) / std, logvar - 2 log std).
+    kernel, bias = weights["quant_conv.weight"], weights["quant_conv.bias"]
+    scale = torch.cat([1 / std, torch.ones_like(std)])
+    weights["quant_conv.weight"] = kernel * scale.reshape(-1, 1, 1, 1)
+    shift = torch.cat([-mean / std, -2 * std.log()])
+    weights["quant_conv.bias"] = bias * scale + shift
+    for name in ("decoder.conv_out.weight", "decoder.conv_out.bias"):
+        weights[name] = weights[name][:_RGB]
+    return _with_weights(model, weights)
+
+
+def _with_weights(model: AutoencoderKL, weights: dict[str, Tensor]) -> AutoencoderKL:
+    folded = AutoencoderKL.from_config(
+        model.config,
+        out_channels=_RGB,
+        latents_mean=None,
+        latents_std=None,
+        scaling_factor=1.0,
+        shift_factor=None,
+        use_quant_conv=True,
+        use_post_quant_conv=True,
+    )
+    folded.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    return folded.eval()
+
+
+def _add_identities(weights: dict[str, Tensor], channels: int) -> None:
+    """Where an autoencoder has no convolution beside its latents."""
+    for name, width in (("quant_conv", 2 * channels), ("post_quant_conv", channels)):
+        if f"{name}.weight" not in weights:
+            eye = torch.eye(width, dtype=torch.float64)
+            weights[f"{name}.weight"] = eye.reshape(width, width, 1, 1)
+            weights[f"{name}.bias"] = torch.zeros(width, dtype=torch.float64)
