@@ -6,6 +6,13 @@ def dataset_files(wildcards):
     return [str(path) for path in ROUNDS.config.datasets[wildcards.dataset].files()]
 
 
+def given_latents(wildcards):
+    """The manifest, where it names the latents that are taken instead of encoding layouts."""
+    dataset = ROUNDS.config.datasets[wildcards.dataset]
+    given = dataset.kind == "manifest" and dataset.latents == "manifest"
+    return str(dataset.manifest) if given else []
+
+
 rule pack_layouts:
     input:
         dataset_files,
@@ -28,6 +35,7 @@ rule encode_layouts:
     input:
         layouts=RESULTS + "/datasets/{dataset}/layouts.h5",
         autoencoder=model_files(RESULTS + "/autoencoders/{autoencoder}"),
+        given=given_latents,
     output:
         train=RESULTS + "/latents/{dataset}-{autoencoder}/train.h5",
         val=RESULTS + "/latents/{dataset}-{autoencoder}/val.h5",
@@ -36,7 +44,7 @@ rule encode_layouts:
         benchmark_of("/latents/{dataset}-{autoencoder}", "encode_layouts")
     threads: 2
     resources:
-        gpu=one_gpu,
+        gpu=lambda wildcards: 0 if given_latents(wildcards) else one_gpu(wildcards),
         mem_mb=8000,
         runtime=120,
     params:

@@ -14,16 +14,18 @@ from ..artefacts.layouts import SPLITS, LayoutRow
 from ..errors import UserError
 from ..settings.dataset import ManifestDataset, SplitFractions
 
+LATENT_COLUMN = "latent_path"
 _TRUE = {"1", "true", "yes"}
 _FALSE = {"0", "false", "no", ""}
 
 
 @dataclass(frozen=True)
 class ManifestEntry:
-    """One row: where the image is, and who it is."""
+    """One row: where the image is, who it is, and where its latents are if they are given."""
 
     layout_path: str
     row: LayoutRow
+    latent_path: str = ""
 
 
 def read_manifest(settings: ManifestDataset) -> list[ManifestEntry]:
@@ -37,6 +39,7 @@ def read_manifest(settings: ManifestDataset) -> list[ManifestEntry]:
     kept = [r for r in records if _keep(r, path, settings)]
     if not kept:
         raise UserError(f"{path}: no rows are left with augmented: {settings.augmented}")
+    _require_latents(kept, path, settings)
     samples = [_sample_id(record, settings) for record in kept]
     _require_unique(samples, path)
     # Rows without a picture are not packed, but may link a copy of a copy to its original.
@@ -48,6 +51,7 @@ def read_manifest(settings: ManifestDataset) -> list[ManifestEntry]:
         ManifestEntry(
             record[settings.layout_column],
             LayoutRow(sample, *origins[sample], split, _flag(record, path)),
+            record.get(LATENT_COLUMN, ""),
         )
         for record, sample, split in zip(kept, samples, splits, strict=True)
     ]
@@ -124,6 +128,22 @@ def _keep(record: dict[str, str], path: Path, settings: ManifestDataset) -> bool
         f"{path}: a row that is no augmented copy has an empty {settings.layout_column!r} "
         f"({_first_cell(record)}); fill it or remove the row"
     )
+
+
+def _require_latents(records: list[dict[str, str]], path: Path, settings: ManifestDataset) -> None:
+    if settings.latents == "encode":
+        return
+    if LATENT_COLUMN not in records[0]:
+        raise UserError(
+            f"{path}: has no column {LATENT_COLUMN!r}, found {', '.join(records[0])}; add it, or "
+            "set latents: encode"
+        )
+    for record in records:
+        if not record[LATENT_COLUMN]:
+            raise UserError(
+                f"{path}: {_sample_id(record, settings)} has an empty {LATENT_COLUMN!r}; fill it, "
+                "or set latents: encode"
+            )
 
 
 def _flag(record: dict[str, str], path: Path) -> bool:

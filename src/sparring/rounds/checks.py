@@ -246,10 +246,11 @@ def _check_reals(rounds: Rounds, name: str, experiment: AdversarialExperiment) -
 def _check_held_out(rounds: Rounds, name: str, experiment: StartedExperiment) -> None:
     dataset = rounds.data_of(name)[0]
     facts = dataset_facts(rounds, dataset)
-    if facts.has_latent_paths:
+    if facts.ignores_latents:
         rounds.warnings.append(
             f"{name}: the manifest of dataset {dataset} has a latent_path column, which is not "
-            "read: layouts are encoded by the experiment's autoencoder"
+            "read: layouts are encoded by the experiment's autoencoder; to take those latents "
+            f"instead, set datasets.{dataset}.latents: manifest"
         )
     if facts.test_originals < 2 * experiment.evaluation.feature_dim:
         raise UserError(

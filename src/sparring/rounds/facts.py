@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..data.images import ImageSource
-from ..data.manifest import columns, count_originals, read_manifest, split_counts
+from ..data.manifest import LATENT_COLUMN, columns, count_originals, read_manifest, split_counts
 from ..errors import UserError
 from ..settings.dataset import ManifestDataset, ProceduralDataset
 from .given_models import given_model
@@ -20,7 +20,8 @@ class DatasetFacts:
     train_rows: int
     test_originals: int
     test_rows: int
-    has_latent_paths: bool = False
+    ignores_latents: bool = False
+    """The manifest names latents, but layouts are encoded."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _manifest_facts(settings_json: str) -> DatasetFacts:
         rows["train"],
         originals["test"],
         rows["test"],
-        "latent_path" in columns(settings.manifest),
+        settings.latents == "encode" and LATENT_COLUMN in columns(settings.manifest),
     )
 
 

@@ -11,6 +11,7 @@ from ..artefacts.state_files import JOB, clear_progress
 from ..objectives.table import NEEDS
 from ..settings import stages
 from ..settings.config import RUN_KEYS, Config
+from ..settings.dataset import DatasetSettings, ManifestDataset, ProceduralDataset
 from ..settings.parts import DiscriminatorSettings, EvaluationSettings, SamplingSettings
 from ..settings.stages import StageSettings
 from .loading import Rounds
@@ -94,12 +95,14 @@ def forget_work(rounds: Rounds, rule: str, wildcards: Wildcards) -> None:
 def stage_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSettings:
     """The settings of one job: only what it depends on."""
     if rule == "pack_layouts":
-        return stages.PackLayouts(dataset=rounds.config.datasets[wildcards["dataset"]])
+        return stages.PackLayouts(dataset=_packed(rounds.config.datasets[wildcards["dataset"]]))
     if rule == "train_autoencoder":
         chosen = rounds.config.autoencoders[wildcards["autoencoder"]]
         return stages.TrainAutoencoder(autoencoder=chosen)
     if rule == "encode_layouts":
-        return stages.EncodeLayouts()
+        return stages.EncodeLayouts(dataset=_giving_latents(rounds, wildcards["dataset"]))
+    if rule == "export_pipeline":
+        return stages.ExportPipeline()
     name = wildcards["experiment"]
     if rule == "pretrain_diffusion":
         e = rounds.pretrain(name)
@@ -174,6 +177,20 @@ def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
     if rule == "compare_samples":
         return stages.CompareSamples(grid=e.evaluation.grid)
     return {"select_best": stages.SelectBest, "summarise": stages.Summarise}[rule]()
+
+
+def _packed(dataset: DatasetSettings) -> DatasetSettings:
+    """Where latents come from is encode_layouts' matter."""
+    if isinstance(dataset, ProceduralDataset):
+        return dataset
+    return dataset.model_copy(update={"latents": "encode", "latents_are": "raw"})
+
+
+def _giving_latents(rounds: Rounds, name: str) -> ManifestDataset | None:
+    dataset = rounds.config.datasets[name]
+    if isinstance(dataset, ProceduralDataset) or dataset.latents == "encode":
+        return None
+    return dataset
 
 
 def _unsharded(sampling: SamplingSettings) -> SamplingSettings:

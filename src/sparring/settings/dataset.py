@@ -47,6 +47,23 @@ class ManifestDataset(Settings):
     """Used when the manifest has no `split` column."""
     split_seed: int = 42
     """Draws the groups of each split when the manifest has no `split` column."""
+    latents: Literal["encode", "manifest"] = "encode"
+    """`manifest` takes each row's latents from the file in its column `latent_path` (.pt or .npy,
+    [C,H,W], relative to the manifest) instead of encoding its image."""
+    latents_are: Literal["raw", "standardised"] = "raw"
+    """With `latents: manifest`: as the autoencoder gave them, to be standardised by its
+    statistics, or standardised already."""
+
+    @model_validator(mode="after")
+    def _latents_fit(self) -> "ManifestDataset":
+        if self.latents == "manifest" and self.augmented == "dihedral":
+            raise ValueError(
+                "augmented: dihedral makes copies that have no latents; set latents: encode, or "
+                "augmented: manifest or drop"
+            )
+        if self.latents == "encode" and self.latents_are == "standardised":
+            raise ValueError("latents_are says nothing with latents: encode; set latents: manifest")
+        return self
 
     def files(self) -> list[Path]:
         """The manifest, its classes and its zips; images in folders are too many to watch."""

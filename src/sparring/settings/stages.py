@@ -14,7 +14,7 @@ from pydantic import Field
 from ..errors import UserError
 from .autoencoder import AutoencoderSettings
 from .base import Settings, canonical_json
-from .dataset import DatasetSettings
+from .dataset import DatasetSettings, ManifestDataset
 from .parts import (
     AdversarialLoss,
     DenoiserSettings,
@@ -93,6 +93,12 @@ class EncodeLayouts(StageSettings):
     stage = "encode_layouts"
     batch_size: int = Field(64, ge=1)
     """Layouts encoded at once."""
+    dataset: ManifestDataset | None = None
+    """Where latents are taken from its manifest instead."""
+
+    def files(self) -> list[Path]:
+        """The manifest that names latents; these are too many to watch."""
+        return [self.dataset.manifest] if self.dataset else []
 
 
 class PretrainDiffusion(StageSettings):
@@ -282,3 +288,9 @@ class Decode(StageSettings):
     """Latents decoded at once."""
     grid: int = Field(64, ge=1)
     """Samples in grid.png."""
+
+
+class ExportPipeline(StageSettings):
+    """A model as a diffusers pipeline."""
+
+    stage = "export_pipeline"

@@ -21,6 +21,7 @@ from ..sampling.pictures import enlarged, labelled_rows, save_picture
 from ..settings.autoencoder import AutoencoderSettings
 from ..settings.stages import EncodeLayouts, TrainAutoencoder
 from ..training.autoencoder import AutoencoderTraining, latent_statistics, measure_reconstruction
+from .given_latents import take_latents
 from .histories import write_history_with_plot
 from .job import Job
 
@@ -54,9 +55,16 @@ def train_autoencoder(job: Job[TrainAutoencoder], layouts_file: Path, output: Pa
 def encode_layouts(
     job: Job[EncodeLayouts], layouts_file: Path, autoencoder: Path, outputs: dict[str, Path]
 ) -> None:
-    """Every layout's posterior mode, standardised, one file per split."""
-    codec = Codec.load(autoencoder, job.compute())
+    """Every layout's posterior mode, standardised, one file per split.
+
+    Where the dataset's manifest gives latents, these are taken, and nothing is encoded.
+    """
     layouts = Layouts(layouts_file)
+    dataset, size = job.settings.dataset, job.settings.batch_size
+    if dataset is not None:
+        take_latents(dataset, layouts, autoencoder, outputs, size)
+        return
+    codec = Codec.load(autoencoder, job.compute())
     _require_divisible(layouts, codec, autoencoder)
     attributes = {
         "kind": "encoded",
@@ -64,7 +72,7 @@ def encode_layouts(
         "source_digest": file_digest(layouts_file),
     }
     for split, output in outputs.items():
-        _encode_split(codec, layouts, split, output, job.settings.batch_size, attributes)
+        _encode_split(codec, layouts, split, output, size, attributes)
 
 
 def _encode_split(

@@ -20,6 +20,7 @@ from sparring.settings.stages import (
     EncodeLayouts,
     EncodeReal,
     Evaluate,
+    ExportPipeline,
     FinetuneDiffusion,
     FinetuneSemantic,
     GatherFake,
@@ -55,6 +56,11 @@ EXAMPLES = [
         "test",
     ),
     EncodeLayouts(),
+    EncodeLayouts(
+        dataset=ManifestDataset.model_validate_json(
+            '{"kind": "manifest", "manifest": "data/manifest.csv", "latents": "manifest"}'
+        )
+    ),
     PretrainDiffusion(seed=1),
     EncodeReal(seed=1, iteration=2, num_samples=3),
     SampleFake(seed=1, iteration=2, num_samples=3),
@@ -74,6 +80,7 @@ EXAMPLES = [
     BuildDiscriminatorDataset(dataset=ProceduralDataset(kind="procedural", size=32)),
     Sample(num_samples=3),
     Decode(grid=4),
+    ExportPipeline(),
 ]
 
 
