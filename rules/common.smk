@@ -7,16 +7,18 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from sparring.artefacts.model_files import DENOISER_FILES, MODEL_FILES
+from sparring.artefacts.model_files import DENOISER_FILES, MODEL_FILES, PIPELINE_FILES
 from sparring.errors import UserError
 from sparring.rounds import (
     check_gpus,
     check_rounds,
     check_wall_time,
     disk_needed,
+    final_denoiser,
     forget_work,
     freeze_job,
     job_files,
+    lineage,
     load_rounds,
     measures_layouts,
     options_by_hand,

@@ -6,6 +6,7 @@ from .disk import disk_needed
 from .jobs import forget_work, freeze_job, job_files, options_by_hand, stage_settings
 from .limits import check_gpus, check_wall_time
 from .loading import Rounds, load_rounds
+from .provenance import final_denoiser, lineage
 from .semantic import measures_layouts
 from .status import JobStatus, status_of
 
@@ -16,9 +17,11 @@ __all__ = [
     "check_rounds",
     "check_wall_time",
     "disk_needed",
+    "final_denoiser",
     "forget_work",
     "freeze_job",
     "job_files",
+    "lineage",
     "load_rounds",
     "measures_layouts",
     "options_by_hand",

@@ -50,6 +50,8 @@ def _bytes_of(rounds: Rounds, rule: str, wildcards: Wildcards) -> int:
         return rounds.started(name).evaluation.num_samples * latent
     if rule in ("pretrain_diffusion", "finetune_semantic", "finetune_diffusion"):
         return _parameters(rounds, name) * _SINGLE * (2 + _GROWTH)
+    if rule == "export_pipeline":
+        return _parameters(rounds, name) * _SINGLE
     return 0
 
 

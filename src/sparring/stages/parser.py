@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -41,7 +41,7 @@ class StageParser(argparse.ArgumentParser):
     def __init__(self, description: str | None, example: str = "") -> None:
         super().__init__(description=description, formatter_class=_Help)
         self._example = example
-        self._inputs: list[str] = []
+        self._inputs: dict[str, Callable[[Path], str]] = {}
         self._folders: dict[str, dict[str, str]] = {}
         self.shortcuts: dict[str, Shortcut] = {}
         """By the name of the option's value."""
@@ -51,15 +51,21 @@ class StageParser(argparse.ArgumentParser):
         self._run = self.add_argument_group(_RUN)
         self._general = {action.dest for action in (*self._add_by_hand(), *self._add_run())}
 
-    def add_input(self, *flags: str, settings: str | None = None, **keywords: Any) -> None:
+    def add_input(
+        self,
+        *flags: str,
+        settings: str | None = None,
+        digest: Callable[[Path], str] = path_digest,
+        **keywords: Any,
+    ) -> None:
         """An option that names a file or model directory to read; several with `nargs`.
 
-        By hand, `settings`, a group of keys without which the input is of no use, comes with it.
+        `digest` tells whether what it names has changed. By hand, `settings`, a group of keys without which the input is of no use, comes with it.
         """
         if settings is not None:
             keywords["help"] = f"{keywords.get('help', '')}; by hand it brings in {settings}.*"
         action = self.add_argument(*flags, type=Path, **keywords)
-        self._inputs.append(action.dest)
+        self._inputs[action.dest] = digest
         if settings is not None:
             self.groups_of_inputs[action.dest] = settings
 
@@ -122,7 +128,7 @@ class StageParser(argparse.ArgumentParser):
                 continue
             if name in self._inputs:
                 paths = value if isinstance(value, list) else [value]
-                parts += [f"{name}:{path_digest(path)}" for path in paths]
+                parts += [f"{name}:{self._inputs[name](path)}" for path in paths]
             elif name not in self._general:
                 parts.append(f"{name}={value}")
         return text_digest("\n".join(parts))

@@ -1,0 +1,33 @@
+"""What a pipeline is exported from: an experiment's model, and the folders that speak of it."""
+
+from .loading import Rounds
+
+
+def final_denoiser(rounds: Rounds, name: str) -> str:
+    """Directory of the model that an experiment hands on: of its rounds the selected one."""
+    place = f"{rounds.config.results}/{name}"
+    return f"{place}/selected/denoiser" if name in rounds.adversarial_names else f"{place}/denoiser"
+
+
+def lineage(rounds: Rounds, name: str) -> list[str]:
+    """Folders of results with records of a model's data, training and start, its own first."""
+    dataset, autoencoder = rounds.data_of(name)
+    results = rounds.config.results
+    data = [
+        f"{results}/datasets/{dataset}",
+        f"{results}/autoencoders/{autoencoder}",
+        f"{results}/latents/{dataset}-{autoencoder}",
+    ]
+    places = [final_denoiser(rounds, name).removesuffix("/denoiser")]
+    current: str | None = name
+    while current is not None:
+        places.append(f"{results}/{current}")
+        text = getattr(rounds.experiments[current], "start_from", None)
+        if text is None:
+            break
+        start = rounds.reference(current, "start_from", text).experiment
+        if start is not None:
+            directory = rounds.denoiser(current, "start_from", text)
+            places.append(directory.removesuffix("/denoiser"))
+        current = start
+    return list(dict.fromkeys([*places, *data]))

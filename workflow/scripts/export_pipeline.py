@@ -1,0 +1,38 @@
+"""Write a denoiser and its autoencoder as a diffusers pipeline directory with a model card."""
+
+import argparse
+from pathlib import Path
+
+from sparring.artefacts.model_card import results_digest
+from sparring.settings.stages import ExportPipeline
+from sparring.stages.job import Job, StageParser, run_job
+
+
+def run(job: Job[ExportPipeline], args: argparse.Namespace) -> None:
+    """Call the stage; torch is imported here, after run_job has set the thread count."""
+    from sparring.stages.exchange import export_pipeline
+
+    title = args.title or args.output.absolute().name
+    export_pipeline(args.denoiser, args.autoencoder, args.results, args.output, title)
+
+
+EXAMPLE = r"""
+    python workflow/scripts/export_pipeline.py --denoiser by_hand/denoiser \
+        --autoencoder by_hand/autoencoder --output by_hand/pipeline
+"""
+
+if __name__ == "__main__":
+    parser = StageParser(__doc__, EXAMPLE)
+    parser.add_input("--denoiser", required=True, help="denoiser directory")
+    parser.add_input("--autoencoder", required=True, help="the autoencoder that it belongs to")
+    parser.add_input(
+        "--results",
+        digest=results_digest,
+        nargs="+",
+        default=[],
+        help="folders of results whose settings and figures the model card quotes, such as "
+        "results/demo results/stage1_demo; the one that the denoiser lies in is quoted anyway",
+    )
+    parser.add_argument("--title", help="of the model card (default: the output's name)")
+    parser.add_argument("--output", type=Path, required=True, help="pipeline directory to write")
+    run_job(ExportPipeline, parser, run)
