@@ -1,19 +1,22 @@
-"""Train a discriminator to tell real latents from fake ones."""
+"""Train a discriminator to tell real latents from fake ones.
+
+Latents are files of this workflow (.h5), bare tensors (.pt, .npy), or the rows of a manifest.
+"""
 
 import argparse
 from pathlib import Path
 
+from sparring.artefacts.latent_manifests import manifest_digest
 from sparring.settings.stages import TrainDiscriminator
 from sparring.stages.job import Job, StageParser, run_job
 
 
 def run(job: Job[TrainDiscriminator], args: argparse.Namespace) -> None:
     """Call the stage; torch is imported here, after run_job has set the thread count."""
-    from sparring.stages.discriminator import train_discriminator
+    from sparring.stages.discriminator import read_sets, train_discriminator
 
-    train_discriminator(
-        job, args.real_latents, args.fake_latents, args.start_from, args.output, args.history
-    )
+    sets = read_sets(args.real_latents, args.fake_latents, args.dataset)
+    train_discriminator(job, sets, args.start_from, args.output, args.history)
 
 
 EXAMPLE = r"""
@@ -24,8 +27,13 @@ EXAMPLE = r"""
 
 if __name__ == "__main__":
     parser = StageParser(__doc__, EXAMPLE)
-    parser.add_input("--real-latents", required=True, help="reals")
-    parser.add_input("--fake-latents", required=True, help="fakes")
+    parser.add_input("--real-latents", help="reals")
+    parser.add_input("--fake-latents", help="fakes")
+    parser.add_input(
+        "--dataset",
+        digest=manifest_digest,
+        help="instead of the two, a CSV with latent_path and label (1 real, 0 fake) or is_viable",
+    )
     parser.add_input("--start-from", help="discriminator directory to go on from")
     parser.add_argument(
         "--output", type=Path, required=True, help="discriminator directory to write"

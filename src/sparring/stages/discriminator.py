@@ -3,17 +3,11 @@
 import logging
 from pathlib import Path
 
-import numpy as np
-
-from ..artefacts.latents import (
-    latents_info,
-    read_column,
-    read_latents,
-    require_same_autoencoder,
-    require_shape,
-)
+from ..artefacts.latent_sets import LatentSet, read_labelled_sets, read_latent_set
+from ..artefacts.latents import require_same_autoencoder, require_shape
 from ..artefacts.models import save_model
 from ..balance import discriminator_warnings
+from ..errors import UserError
 from ..models.discriminator import LatentDiscriminator
 from ..randomness import seeded_initialisation
 from ..settings.stages import TrainDiscriminator
@@ -26,35 +20,56 @@ from .job import Job
 logger = logging.getLogger(__name__)
 
 
+def read_sets(
+    real_latents: Path | None, fake_latents: Path | None, dataset: Path | None
+) -> tuple[LatentSet, LatentSet]:
+    """Reals and fakes from two files, or from a manifest with labels; refused if they differ."""
+    if dataset is not None and real_latents is None and fake_latents is None:
+        return read_labelled_sets(dataset)
+    if dataset is not None or real_latents is None or fake_latents is None:
+        raise UserError(
+            "--real-latents and --fake-latents: name both, or neither and --dataset instead"
+        )
+    reals, fakes = read_latent_set(real_latents), read_latent_set(fake_latents)
+    unknown = [str(s.info.path) for s in (reals, fakes) if not s.info.names_autoencoder]
+    if unknown:
+        logger.info(
+            "%s: nothing says which autoencoder made these latents; that both are of one is not "
+            "checked",
+            " and ".join(unknown),
+        )
+    else:
+        require_same_autoencoder(reals.info, fakes.info)
+    require_shape(fakes.info, reals.info.shape[0], reals.info.shape[-1], str(real_latents))
+    return reals, fakes
+
+
 def train_discriminator(
     job: Job[TrainDiscriminator],
-    real_latents: Path,
-    fake_latents: Path,
+    sets: tuple[LatentSet, LatentSet],
     start_from: Path | None,
     output: Path,
     history: Path,
 ) -> None:
     """Write the discriminator at its best validation loss, and its history."""
     s, compute = job.settings, job.compute()
-    reals, fakes = latents_info(real_latents), latents_info(fake_latents)
-    require_same_autoencoder(reals, fakes)
-    require_shape(fakes, reals.shape[0], reals.shape[-1], str(real_latents))
+    reals, fakes = sets
     if start_from:
-        model = load_discriminator(start_from, reals)
+        model = load_discriminator(start_from, reals.info)
     else:
         with seeded_initialisation(s.seed, "discriminator", s.iteration):
             model = LatentDiscriminator(
-                reals.shape[0], s.discriminator.base_channels, s.discriminator.num_layers
+                reals.info.shape[0], s.discriminator.base_channels, s.discriminator.num_layers
             )
     key = ("train_discriminator", s.iteration)
     fraction = s.discriminator.val_fraction
-    count = min(reals.count, fakes.count)  # fewer reals were allowed: as many fakes
+    count = min(reals.info.count, fakes.info.count)  # fewer reals were allowed: as many fakes
     training = DiscriminatorTraining(
         model,
-        on_device(read_latents(real_latents), compute),
-        on_device(read_latents(fake_latents)[:count], compute),
-        split_rows(read_column(real_latents, "original_id"), fraction, s.seed, "real"),
-        split_rows(np.arange(count), fraction, s.seed, "fake", s.iteration),
+        on_device(reals.latents, compute),
+        on_device(fakes.latents[:count], compute),
+        split_rows(reals.original_id, fraction, s.seed, "real"),
+        split_rows(fakes.original_id[:count], fraction, s.seed, "fake", s.iteration),
         s.discriminator,
         compute,
         s.seed,

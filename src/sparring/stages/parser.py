@@ -60,7 +60,8 @@ class StageParser(argparse.ArgumentParser):
     ) -> None:
         """An option that names a file or model directory to read; several with `nargs`.
 
-        `digest` tells whether what it names has changed. By hand, `settings`, a group of keys without which the input is of no use, comes with it.
+        `digest` tells whether what it names has changed. By hand, `settings`, a group of keys
+        without which the input is of no use, comes with it.
         """
         if settings is not None:
             keywords["help"] = f"{keywords.get('help', '')}; by hand it brings in {settings}.*"
