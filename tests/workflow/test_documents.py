@@ -56,6 +56,7 @@ def test_links_and_pictures_of_the_readme_exist():
         "docs/clusters.md",
         "docs/programs.md",
         "docs/monitoring.md",
+        "docs/checkpoints.md",
         "config/README.md",
         "CONTRIBUTING.md",
     ):
