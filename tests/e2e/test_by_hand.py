@@ -1,5 +1,6 @@
 """Stages by hand, with settings as options: the workflow's bytes, also after being killed."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -33,9 +34,15 @@ def by_hand(shared_run, tmp_path):
     (tmp_path / "results").symlink_to(shared_run / "results")
     (tmp_path / "finetune.yaml").write_text(SETTINGS)
 
-    def start(program, *options):
+    def start(program, *options, **environment):
         command = [sys.executable, str(SCRIPTS / f"{program}.py"), *ON_CPU, *options]
-        return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=os.environ | environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     return start
 
@@ -81,7 +88,7 @@ def test_in_two_processes_it_is_the_same_up_to_rounding(by_hand, tmp_path):
     two = ended(by_hand(*command, "--output-dir", "two", "--processes", "2"))
     assert "2 processes, each" in two
     losses = [
-        [float(word) for word in line.split()[3::2]]
+        [float(word) for word in line.split()[4::2]]
         for text in (one, two)
         for line in text.splitlines()
         if "epoch 1/1" in line
@@ -107,10 +114,9 @@ def test_samples_are_drawn_decoded_and_kept(by_hand, tmp_path):
 
 
 def test_without_a_gpu_it_refuses_and_names_the_way_out(by_hand):
-    process = by_hand("decode", "--latents", f"{LATENTS}/test.h5", "--autoencoder", AUTOENCODER,
-                      "--output", "mine", "--device", "cuda")  # fmt: skip
+    options = ("--latents", f"{LATENTS}/test.h5", "--autoencoder", AUTOENCODER, "--output", "mine")
+    process = by_hand("decode", *options, "--device", "cuda", CUDA_VISIBLE_DEVICES="")
     errors = process.communicate(timeout=300)[1]
-    if process.returncode:
-        assert process.returncode == 2
-        assert "torch sees no GPU here" in errors
-        assert "by hand: --device cpu" in errors
+    assert process.returncode == 2
+    assert "torch sees no GPU here" in errors
+    assert "by hand: --device cpu" in errors

@@ -30,9 +30,11 @@ def defaults_by_hand(kind: type[StageSettings]) -> dict[str, Any]:
 
 
 def keys_by_hand(kind: type[StageSettings]) -> Iterator[Key]:
-    """Every key of a stage, with the default that it has by hand."""
+    """Every key that a stage reads, with the default that it has by hand."""
     defaults = defaults_by_hand(kind)
     for key in keys_of(kind):
+        if key.path in kind.elsewhere:
+            continue
         value: Any = defaults
         for part in key.path.split("."):
             value = value.get(part) if isinstance(value, dict) else None

@@ -16,7 +16,7 @@ Tracker = Literal["none", "tensorboard"]
 Names = TypeVar("Names", list[str], dict[str, object])
 
 NAME = r"^[A-Za-z0-9_]+$"
-_NO_SPACE = r"^\S+$"  # these folders stand in shell commands
+_UNQUOTED = r"^[\w@%+=:,./-][\w@%+=:,./~-]*$"  # these folders stand in shell commands as they are
 RESERVED_NAMES = {"datasets", "autoencoders", "latents"}
 
 
@@ -27,11 +27,11 @@ class Config(Settings):
     """Names of files under `experiments_dir`, without `.yaml`. What they start from joins in."""
     experiments_dir: str = "config/experiments"
     """Where experiment files lie."""
-    results: str = Field("results", pattern=_NO_SPACE)
+    results: str = Field("results", pattern=_UNQUOTED)
     """Outputs."""
-    state: str = Field("state", pattern=_NO_SPACE)
+    state: str = Field("state", pattern=_UNQUOTED)
     """What interrupted jobs resume from, and the settings that each job was planned with."""
-    logs: str = Field("logs", pattern=_NO_SPACE)
+    logs: str = Field("logs", pattern=_UNQUOTED)
     """One file per job, appended over attempts."""
     device: Device = "cuda"
     """Where training and sampling run. A job that asks for `cuda` where torch sees no GPU stops."""

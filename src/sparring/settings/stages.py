@@ -37,6 +37,8 @@ class StageSettings(Settings):
 
     stage: ClassVar[str]
     revision: ClassVar[int] = 1
+    elsewhere: ClassVar[tuple[str, ...]] = ()
+    """Keys that the stage does not read: an input file or another stage decides them."""
 
     def to_json(self) -> str:
         """Canonical JSON: stage, revision and every value that differs from its default."""
@@ -79,6 +81,7 @@ class TrainAutoencoder(StageSettings):
     """An autoencoder from a packed dataset."""
 
     stage = "train_autoencoder"
+    elsewhere = ("autoencoder.dataset",)
     autoencoder: AutoencoderSettings
 
     def files(self) -> list[Path]:
@@ -146,6 +149,7 @@ class SampleFake(StageSettings):
     """One iteration's fakes."""
 
     stage = "sample_fake"
+    elsewhere = ("sampling.shards",)
     seed: int
     """Every random number of the stage follows from it."""
     iteration: int
@@ -177,6 +181,11 @@ class TrainDiscriminator(StageSettings):
     """Reals against fakes."""
 
     stage = "train_discriminator"
+    elsewhere = (
+        "discriminator.start_from",
+        "discriminator.warm_start",
+        "discriminator.reals",
+    )
     seed: int
     """Every random number of the stage follows from it."""
     iteration: int
@@ -205,6 +214,7 @@ class SampleEvaluation(StageSettings):
     """Samples to judge a model by."""
 
     stage = "sample_evaluation"
+    elsewhere = ("sampling.shards",)
     seed: int
     """Every random number of the stage follows from it."""
     num_samples: int
@@ -216,6 +226,7 @@ class Evaluate(StageSettings):
     """Distances of samples to held-out reals."""
 
     stage = "evaluate"
+    elsewhere = ("evaluation.num_samples", "evaluation.grid")
     evaluation: EvaluationSettings = EvaluationSettings()
 
 
@@ -253,6 +264,7 @@ class BuildDiscriminatorDataset(StageSettings):
     """Reals of a dataset and as many fakes, with their labels."""
 
     stage = "build_discriminator_dataset"
+    elsewhere = ("sampling.shards",)
     dataset: DatasetSettings
     seed: int = 42
     """Draws the reals and the noise of the fakes."""
@@ -269,6 +281,7 @@ class Sample(StageSettings):
     """Samples of a denoiser as latents and pictures."""
 
     stage = "sample"
+    elsewhere = ("sampling.shards",)
     seed: int = 42
     """Every random number of the stage follows from it."""
     num_samples: int = Field(64, ge=1)

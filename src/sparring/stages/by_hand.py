@@ -27,12 +27,11 @@ def settings_by_hand(kind: type[S], parser: StageParser, args: argparse.Namespac
     Raises UserError that names the option, the key and what was expected.
     """
     values, sources = defaults_by_hand(kind), []
-    if args.settings is not None:
-        sources.append("--settings" if args.settings.startswith("{") else args.settings)
-        _merge(values, _given(args.settings))
-    for option, setting in _single(kind, parser, args):
-        sources += [option] if option not in sources else []
+    for source, setting in _given(kind, parser, args):
+        sources += [source] if source not in sources else []
         _merge(values, setting)
+        if "stage" not in values:
+            _refuse_elsewhere(kind, source, setting)
     source = ", ".join(sources) or "settings by hand"
     if "stage" in values:  # all of them, as the workflow writes and prints them
         return kind.from_json(json.dumps(values, default=str), source)
@@ -65,14 +64,14 @@ def _run_default(key: str) -> Any:
     return Config.model_fields[key].default
 
 
-def _given(text: str) -> Values:
-    return mapping(text, "--settings") if text.startswith("{") else read_yaml(Path(text))
-
-
-def _single(
+def _given(
     kind: type[StageSettings], parser: StageParser, args: argparse.Namespace
 ) -> Iterator[tuple[str, Values]]:
-    """The options that give one key each, in the order in which later ones win."""
+    """What the options set, and which option it was; later ones win."""
+    if args.settings is not None and args.settings.startswith("{"):
+        yield "--settings", mapping(args.settings, "--settings")
+    elif args.settings is not None:
+        yield args.settings, read_yaml(Path(args.settings))
     for dest, shortcut in parser.shortcuts.items():
         value = getattr(args, dest)
         if value is not None:
@@ -110,6 +109,19 @@ def _merge(into: Values, other: Mapping[str, Any]) -> None:
             _merge(into[key], value)
         else:
             into[key] = value
+
+
+def _refuse_elsewhere(kind: type[StageSettings], source: str, values: Values) -> None:
+    """A key that is taken and then not read would be a silent mistake."""
+    for key in kind.elsewhere:
+        inner: Any = values
+        for part in key.split("."):
+            inner = inner.get(part) if isinstance(inner, dict) else None
+        if inner is not None:
+            raise UserError(
+                f"{source}: {key} is not read by {kind.stage}: its inputs or another stage decide "
+                "that; leave it out"
+            )
 
 
 def _join_inputs(values: Values, parser: StageParser, args: argparse.Namespace) -> None:

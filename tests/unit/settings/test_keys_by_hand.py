@@ -61,6 +61,12 @@ def test_alternatives_are_listed_with_the_keys_of_all():
     assert {"dataset.manifest", "dataset.num_layouts"} <= paths
 
 
+@pytest.mark.parametrize("kind", ALL, ids=lambda k: k.stage)
+def test_keys_that_are_not_read_exist_and_are_not_listed(kind):
+    assert set(kind.elsewhere) <= {key.path for key in keys_of(kind)}
+    assert not set(kind.elsewhere) & {key.path for key in keys_by_hand(kind)}
+
+
 def test_a_group_that_may_be_missing_is_listed_itself():
     keys = {key.path: key for key in keys_of(FinetuneDiffusion)}
     assert keys["adversarial"].default == "none"

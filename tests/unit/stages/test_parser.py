@@ -87,6 +87,7 @@ def test_short_options_set_their_key_and_what_goes_with_it():
         (["--epochs", "-1"], "--epochs: discriminator.epochs: found -1"),
         (["--settings", "missing.yaml"], "missing.yaml: cannot be read"),
         (["--settings", "{a: 1}"], "--settings: unknown key 'a'"),
+        (["--set", "discriminator.warm_start=true"], "--set: discriminator.warm_start is not read"),
     ],
 )
 def test_faults_name_the_option_and_the_key(words, expected):
