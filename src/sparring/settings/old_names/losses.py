@@ -84,18 +84,19 @@ def terms_of(leaves: Iterable[Leaf]) -> list[Term]:
     """
     terms: dict[str, Term] = {}
     for leaf in leaves:
-        match = _PLACE.match(leaf.name.removeprefix(LOSS))
+        tail = leaf.name.removeprefix(LOSS)
+        match = _PLACE.match(tail)
         assert match is not None, leaf.name
-        place, rest = match["position"], match["rest"]
-        if place is None and isinstance(leaf.value, list):
-            terms |= {f"named {n}": Term(str(n), [("type", leaf)]) for n in leaf.value}
+        rest, place = match["rest"], tail[: match.start("rest")] if match["position"] else ""
+        if not place and isinstance(leaf.value, list) and leaf.value:
+            terms |= {f"{tail} {name}": Term(str(name), [("type", leaf)]) for name in leaf.value}
             continue
-        if place is None and rest.partition(".")[0] not in _OF_ONE_LOSS:
-            place, _, rest = rest.partition(".")
-            terms.setdefault(place, Term(place))
-            rest = rest or "weight"
-        term = terms.setdefault(place or "", Term())
-        key = rest.rpartition(".")[2] or "type"
+        key = rest.rpartition(".")[2] or ("type" if place or not tail else "losses")
+        name = rest.partition(".")[0]
+        if not place and name not in _OF_ONE_LOSS:
+            place, key = f"by name {name}", "weight" if rest == name else key
+            terms.setdefault(place, Term(name))
+        term = terms.setdefault(place, Term())
         term.fields.append((key, leaf))
         if key == "type":
             term.name = str(leaf.value)
@@ -120,7 +121,9 @@ def weights_of(terms: list[Term]) -> Iterator[Spoken]:
             elif kind in _WEIGHT_OF and key in _WEIGHTS:
                 yield Spoken(leaf, kind, {_WEIGHT_OF[kind]: leaf.value})
             else:
-                yield Spoken(leaf, kind, {}, f"what the {kind} loss compares is fixed")
+                fixed = f"what the {kind} loss compares is fixed"
+                reason = "nothing in it is a loss" if kind == COMPOSITE else fixed
+                yield Spoken(leaf, kind, {}, reason)
 
 
 def _absent(kind: str, kinds: set[str]) -> dict[str, Any]:

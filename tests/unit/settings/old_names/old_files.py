@@ -60,6 +60,7 @@ training:
 """
 STAGE3 = """
 exp: {name: stage3}
+train: {epochs: 300, num_workers: 4}
 data: {manifest: /old/layouts/manifest.csv}
 vae: {checkpoint: /old/ae_directory}
 diffusion: {stage1_checkpoint: /old/stage1.pt, stage2_checkpoint: /old/stage2_directory}
@@ -71,7 +72,6 @@ adversarial:
     epochs: 10
     loss: [MSELoss, DiscriminatorLoss, SemanticLoss]
   real_latents_path: /old/real_latents_all.pt
-train: {epochs: 300, num_workers: 4}
 """
 TEXTS = {"stage1": STAGE1, "semantic": SEMANTIC, "rounds": ROUNDS, "stage3": STAGE3}
 KINDS = {

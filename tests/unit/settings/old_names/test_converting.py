@@ -85,9 +85,20 @@ def test_what_was_carried_stands_in_the_new_file_and_nothing_else_does(name):
         assert known or conversion.experiment[top] == {}, place
 
 
+ODD_LOSSES = [
+    {"type": "SemanticLoss", "weight": 1, "params": {"weight": 2, "x": [1, {"y": 2}]}},
+    {"mse": {"weight": 1, "loss_weight": 2}, "gan": 0.1, "losses": []},
+    [{"type": "MSELoss"}, {"type": "MSELoss", "weight": 2}, {"weight": 3}, "DiscriminatorLoss"],
+    [{"type": "CompositeLoss", "losses": [{"type": "MSELoss"}, {"type": "L1Loss"}]}],
+    {"losses": ["MSELoss", "MSELoss"], "components": [{"type": "GANLoss"}]},
+]
+
+
 def random_file(source):
     """A file with known fields of right and wrong values, unknown ones, and odd structures."""
     data = old(source.choice(list(TEXTS)))
+    if source.random() < 0.5:
+        data.setdefault("training", {})["loss"] = source.choice(ODD_LOSSES)
     spellings = [name for field in FIELDS for name in field.old if not name.startswith("--")]
     odd = [None, True, 0, 3, 0.5, "text", [], {}, [1, 2], [{"a": 1}, [2, {"b": None}]], {"x": {}}]
     for _ in range(source.randrange(1, 8)):
