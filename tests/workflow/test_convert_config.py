@@ -148,3 +148,11 @@ def test_what_cannot_be_converted_is_refused_in_one_line_and_nothing_is_written(
     assert expected in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "config").exists()
+
+
+@pytest.mark.parametrize("flag", ["--num_samples=many", "--num_samples=[", "--nom_samples=3"])
+def test_a_flag_that_makes_no_sense_is_refused_and_named(convert, flag):
+    done = convert("old.yaml", flag)
+    assert done.returncode == 2
+    assert flag.partition("=")[0] in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr

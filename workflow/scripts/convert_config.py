@@ -18,7 +18,7 @@ from sparring.settings.old_names.assembly import Asked
 from sparring.settings.old_names.conversion import convert
 from sparring.settings.old_names.documentation import flag_meanings
 from sparring.settings.old_names.report import account_text, config_text, experiment_text
-from sparring.settings.reading import read_yaml
+from sparring.settings.reading import numbers, read_yaml
 
 EXPERIMENTS = Path("config/experiments")
 EXAMPLE = """example:
@@ -49,8 +49,11 @@ def convert_file(old: Path, flags: dict[str, Any], asked: Asked, args: argparse.
 
 
 def flag_value(text: str) -> Any:
-    """A flag's value as YAML reads it: numbers are numbers."""
-    return yaml.safe_load(text)
+    """A flag's value as in a YAML file: numbers are numbers."""
+    try:
+        return numbers(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be read") from error
 
 
 if __name__ == "__main__":

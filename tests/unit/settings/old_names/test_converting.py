@@ -227,3 +227,12 @@ def test_training_on_from_a_checkpoint_without_other_losses_is_its_own_control()
 )
 def test_what_would_not_validate_is_refused_in_one_line(data, asked, expected):
     assert expected in refusal(data, **asked)
+
+
+def test_of_two_spellings_of_a_part_one_counts_and_the_other_is_named():
+    data = old("stage1")
+    data["diffusion"]["unet"] = {"base_width": 32, "base_channels": 64, "depth": 4}
+    conversion = converted(data)
+    assert conversion.experiment["denoiser"] == {"preset": "unet64_d4"}
+    remarks = {a.leaf.old: a.remark for a in conversion.accounts if not a.carried}
+    assert "diffusion.unet.base_channels says 64" in remarks["diffusion.unet.base_width"]

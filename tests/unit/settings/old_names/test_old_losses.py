@@ -77,3 +77,12 @@ def test_other_losses_are_left_out_with_a_reason(term):
     said = [a for a in conversion.accounts if a.leaf.old.startswith("training.loss")]
     assert len(said) == 3
     assert all("is no loss here" in a.remark for a in said)
+
+
+def test_an_empty_composite_is_still_a_composite():
+    data = old("stage1")
+    data["training"]["loss"] = {"type": "CompositeLoss", "losses": []}
+    accounts = convert(data, {}, Asked(), "old.yaml").accounts
+    carried = {a.leaf.old: a.carried for a in accounts}
+    assert carried["training.loss.type"]
+    assert not carried["training.loss.losses"]
