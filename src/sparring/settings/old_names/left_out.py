@@ -12,7 +12,10 @@ class LeftOut:
     reason: str
 
 
-_TRACKING = "every epoch is a row of a history (CSV), every job has a log, grids are in samples/"
+_TRACKING = (
+    "every epoch is a row of a history (CSV) and a plot, grids are in samples/; for TensorBoard "
+    "set tracker: tensorboard in config.yaml"
+)
 
 LEFT_OUT: tuple[LeftOut, ...] = (
     LeftOut(("--start_iteration", "*start_iteration"),
