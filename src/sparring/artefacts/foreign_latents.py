@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import UserError
 from .digests import file_digest
 from .latent_manifests import LatentRow, read_latent_manifest, rows_digest
-from .latents import DTYPE
+from .latents import DTYPE, latents_info, read_latents
 from .torch_files import read_torch
 
 SUFFIXES = (".pt", ".pth", ".npy")
@@ -41,7 +41,7 @@ class ForeignLatents:
         """`[C,H,W]`."""
         if self._rows is None:
             return tuple(self._tensor.shape[1:])
-        return read_sample(self._rows[0].file).shape
+        return _read_row(self._rows[0]).shape
 
     @property
     def sample_id(self) -> list[str]:
@@ -88,7 +88,7 @@ class ForeignLatents:
             return self._tensor[numbers.start : numbers.stop].float().numpy()
         samples = []
         for row in self._rows[numbers.start : numbers.stop]:
-            samples.append(read_sample(row.file))
+            samples.append(_read_row(row))
             if samples[-1].shape != self.shape:
                 raise UserError(
                     f"{row.file}: latents are {list(samples[-1].shape)}, but {self._rows[0].file} "
@@ -157,6 +157,19 @@ def require_storable(latents: np.ndarray, path: Path) -> None:
             f"{np.abs(latents).max():.3g}; latents are kept standardised, so standardise them with "
             "the mean and standard deviation of their own autoencoder"
         )
+
+
+def _read_row(row: LatentRow) -> np.ndarray:
+    """The latent that a row names, `[C,H,W]` float32."""
+    if row.row is None:
+        return read_sample(row.file)
+    count = latents_info(row.file).count
+    if row.row >= count:
+        raise UserError(
+            f"{row.file}: has {count} latents, but {row.sample_id} is said to be row {row.row}; "
+            "rows count from 0"
+        )
+    return read_latents(row.file, np.array([row.row]))[0].astype(np.float32)
 
 
 def _of_folder(path: Path) -> list[LatentRow]:

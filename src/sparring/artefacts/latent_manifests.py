@@ -1,6 +1,7 @@
 """CSV files that name latents one by one: `sample_id,latent_path,label,is_viable,original_id`.
 
-Torch-free. Only `latent_path`, relative to the manifest, must be there; label 1 is real, 0 fake.
+Torch-free. Only `latent_path`, relative to the manifest, must be there: a file with one latent, or
+`latents.h5#12`, row 12 of a latents file. Label 1 is real, 0 fake.
 """
 
 import csv
@@ -18,7 +19,7 @@ _TRUE, _FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
 
 @dataclass(frozen=True)
 class LatentRow:
-    """One latent `[C,H,W]` in a file of its own, and what a manifest says of it."""
+    """One latent `[C,H,W]`, and what a manifest says of it."""
 
     sample_id: str
     original_id: str
@@ -27,6 +28,8 @@ class LatentRow:
     label: bool | None = None
     """Real or fake."""
     is_viable: bool | None = None
+    row: int | None = None
+    """In a file of many latents; None where it holds this one alone."""
 
 
 def read_latent_manifest(
@@ -58,13 +61,15 @@ def write_latent_manifest(path: Path, rows: list[LatentRow]) -> None:
         flags = ["" if flag is None else flag for flag in (row.label, row.is_viable)]
         label, viable = (int(flag) if isinstance(flag, bool) else flag for flag in flags)
         place = row.file.relative_to(path.parent).as_posix()
+        place += "" if row.row is None else f"#{row.row}"
         writer.writerow([row.sample_id, place, label, viable, row.original_id])
     write_text(path, text.getvalue())
 
 
 def rows_digest(rows: list[LatentRow]) -> str:
     """Digest of what is said of the latents, and of their content."""
-    said = (f"{r.sample_id}:{r.original_id}:{r.label}:{file_digest(r.file)}" for r in rows)
+    contents = {file: file_digest(file) for file in dict.fromkeys(row.file for row in rows)}
+    said = (f"{r.sample_id}:{r.original_id}:{r.label}:{r.row}:{contents[r.file]}" for r in rows)
     return text_digest("\n".join(said))
 
 
@@ -108,14 +113,30 @@ def _row(record: dict[str, str], path: Path, line: int) -> LatentRow:
     place = record["latent_path"]
     if not place:
         raise UserError(f"{path} line {line}: latent_path is empty; fill it or remove the row")
-    name = record.get("sample_id") or str(Path(place).with_suffix(""))
+    file, number = _place(place, path, line)
+    name = record.get("sample_id") or (
+        place if number is not None else str(Path(place).with_suffix(""))
+    )
     return LatentRow(
         name,
         record.get("original_id") or record.get("parent_id") or name,
-        path.parent / place,
+        path.parent / file,
         _flag(record.get("label") or "", "label", path, line),
         _flag(record.get("is_viable") or "", "is_viable", path, line),
+        number,
     )
+
+
+def _place(place: str, path: Path, line: int) -> tuple[str, int | None]:
+    """`latents.h5#12` as its file and row; another file holds one latent."""
+    file, mark, number = place.rpartition("#")
+    if not mark or not file.endswith(".h5"):
+        return place, None
+    if not number.isdecimal():
+        raise UserError(
+            f"{path} line {line}: latent_path is {place!r}, expected a row number after #"
+        )
+    return file, int(number)
 
 
 def _flag(value: str, column: str, path: Path, line: int) -> bool | None:

@@ -83,6 +83,7 @@ def test_the_digest_covers_what_is_said_and_the_latents_themselves(tmp_path, man
         (("latent_path",), ("has no rows",)),
         (("latent_path,label", "a.pt,1", ",0"), ("line 3", "latent_path is empty")),
         (("latent_path,label", "a.pt,real"), ("line 2", "label is 'real', expected 1 or 0")),
+        (("latent_path", "a.h5#first"), ("line 2", "'a.h5#first'", "expected a row number")),
         (("latent_path", "a.pt", "a.pt"), ("sample_id 'a' stands in two rows",)),
         (("latent_path", "a.pt", "x.pt", "y.pt"), ("x.pt: latents are missing, as are 1 others",)),
     ],

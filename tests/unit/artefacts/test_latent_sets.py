@@ -57,6 +57,24 @@ def test_a_manifest_parts_reals_from_fakes(tmp_path, column):
     assert real.original_id.tolist() == ["o0", "o3"]
 
 
+def test_a_manifest_may_name_rows_of_latents_files(tmp_path):
+    write_h5(tmp_path / "all.h5")
+    lines = [f"all.h5#{n},{int(n < 2)}" for n in (5, 0, 1, 3)]
+    path = write_labelled(tmp_path, "latent_path,label", *lines)
+    real, fake = read_labelled_sets(path)
+    np.testing.assert_array_equal(real.latents, LATENTS[[0, 1]].astype(np.float16))
+    np.testing.assert_array_equal(fake.latents, LATENTS[[5, 3]].astype(np.float16))
+
+
+def test_a_row_that_the_file_does_not_have_is_refused(tmp_path):
+    write_h5(tmp_path / "all.h5")
+    path = write_labelled(tmp_path, "latent_path,label", "all.h5#0,1", "all.h5#6,0")
+    with pytest.raises(
+        UserError, match=r"all\.h5: has 6 latents, but all\.h5#6 is said to be row 6"
+    ):
+        read_labelled_sets(path)
+
+
 def test_the_label_counts_where_both_are_given(tmp_path):
     lines = ["latent_path,label,is_viable", "0.npy,1,0", "1.npy,0,1"]
     real, _ = read_labelled_sets(write_labelled(tmp_path, *lines))

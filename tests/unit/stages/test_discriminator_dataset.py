@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sparring.artefacts.latent_sets import read_labelled_sets
 from sparring.artefacts.latents import latents_info, read_column, read_latents
 from sparring.artefacts.models import save_model
 from sparring.errors import UserError
@@ -93,6 +94,16 @@ def test_the_manifest_names_file_row_and_label_of_every_latent(manifest, models)
         if row["label"] == "1":
             assert read_column(output / name, "sample_id")[int(number)] == row["sample_id"]
         assert int(number) < len(read_latents(output / name))
+
+
+def test_the_manifest_is_read_back_as_reals_and_fakes(manifest, models):
+    """What train_discriminator.py --dataset takes."""
+    output = built(manifest, models, num_samples=4)
+    for found, name in zip(
+        read_labelled_sets(output / "manifest.csv"), ("real", "fake"), strict=True
+    ):
+        expected = read_latents(output / f"{name}_latents.h5")
+        np.testing.assert_array_equal(found.latents, expected)
 
 
 def test_more_reals_than_originals_are_refused_or_as_many_as_there_are(manifest, models):
