@@ -213,9 +213,7 @@ def test_after_kill_9_the_next_goes_on_and_nothing_partial_is_left(stage, finish
     assert stage.attempts == ["died", "finished"]
 
 
-@pytest.mark.parametrize(
-    "key", ["lock_timeout_seconds", "tracker", "wall_time_margin_minutes", "log"]
-)
+@pytest.mark.parametrize("key", ["lock_timeout_seconds", "wall_time_margin_minutes", "log"])
 def test_a_job_file_of_an_older_version_is_status_2_and_one_line(stage, key):
     content = json.loads(stage.job.read_text())
     del content[key]
