@@ -33,7 +33,7 @@ def test_pasted_commands_make_what_the_workflow_makes(workspace, shared_run):
         assert done.returncode == 0, done.stderr
     made = digests(workspace / "results")
     expected = digests(shared_run / "results")
-    assert len(made) == 10
+    assert len(made) == 11
     assert made == {name: expected[name] for name in made}
     for path in (workspace / "results").rglob("settings/*.json"):
         same = shared_run / str(path.relative_to(workspace.directory))

@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from sparring.diffusion.process import Prediction
-from sparring.training.denoiser import DenoiserTraining, on_device
+from sparring.training.denoiser import DenoiserTraining, Rows, on_device
 from sparring.training.finetuning import Finetuning
 
 
 class Recorded(Finetuning):
     """Keeps every prediction record that a loss is computed from."""
 
-    def losses(self, prediction: Prediction):
+    def losses(self, prediction: Prediction, rows: Rows):
         self.__dict__.setdefault("seen", []).append(prediction)
-        return super().losses(prediction)
+        return super().losses(prediction, rows)
 
 
 def validated(stage):
