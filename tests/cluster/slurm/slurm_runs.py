@@ -36,6 +36,7 @@ ON_SLURM = (
     "--steady-slurm-init-seconds-before-status-checks=1",
     "--latency-wait=10",
 )
+_PATIENCE = 180  # seconds; a controller that came back needs a while to trust its nodes
 
 
 @dataclass
@@ -81,9 +82,9 @@ class Run:
 
     def until_running(self, seconds: float = 0.0) -> bool:
         """Wait for a job, then so long, then for a job again. False: all is over."""
-        cluster.wait_until(self._running, "a job to run", 60)
+        cluster.wait_until(self._running, "a job to run", _PATIENCE)
         time.sleep(seconds)
-        cluster.wait_until(self._running, "a job to run", 60)
+        cluster.wait_until(self._running, "a job to run", _PATIENCE)
         return not self.ended()
 
     def cancel(self) -> None:
