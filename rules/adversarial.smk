@@ -73,6 +73,7 @@ rule sample_fake:
     input:
         denoiser=fakes_denoiser,
         autoencoder=autoencoder_of,
+        conditions=conditions_of,
     output:
         ADVERSARIAL + "/fake_latents.h5",
     benchmark:
@@ -90,15 +91,18 @@ rule sample_fake:
         program=program("sample_fake"),
         denoiser=lambda wildcards, input: folder(input.denoiser),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
+        conditions=conditions_option,
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q} --output {output}"
+        " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q}"
+        " {params.conditions} --output {output}"
 
 
 rule sample_fake_shard:
     input:
         denoiser=fakes_denoiser,
         autoencoder=autoencoder_of,
+        conditions=conditions_of,
     output:
         ADVERSARIAL + "/fake_latents_shards/{shard}_of_{shards}.h5",
     benchmark:
@@ -114,9 +118,11 @@ rule sample_fake_shard:
         program=program("sample_fake_shard"),
         denoiser=lambda wildcards, input: folder(input.denoiser),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
+        conditions=conditions_option,
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q} --output {output}"
+        " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q}"
+        " {params.conditions} --output {output}"
 
 
 rule gather_fake:

@@ -162,6 +162,17 @@ def latents_of(split):
     return lambda wildcards: ROUNDS.latents(wildcards.experiment, split)
 
 
+def conditions_of(wildcards):
+    """The latents whose conditions samples take, where the dataset names conditions."""
+    dataset = ROUNDS.config.datasets[ROUNDS.data_of(wildcards.experiment)[0]]
+    return [ROUNDS.latents(wildcards.experiment, "train")] if dataset.condition else []
+
+
+def conditions_option(wildcards, input):
+    """The option that names them."""
+    return f"--conditions {input.conditions[0]}" if input.conditions else ""
+
+
 def folder(files):
     """The directory that listed model files lie in."""
     return str(Path(files[0]).parent)

@@ -34,6 +34,7 @@ rule sample_evaluation:
     input:
         denoiser=judged_denoiser,
         autoencoder=autoencoder_of,
+        conditions=conditions_of,
     output:
         RESULTS + "/{experiment}/{model}/evaluation_latents.h5",
     benchmark:
@@ -49,9 +50,11 @@ rule sample_evaluation:
         program=program("sample_evaluation"),
         denoiser=lambda wildcards, input: folder(input.denoiser),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
+        conditions=conditions_option,
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q} --output {output}"
+        " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q}"
+        " {params.conditions} --output {output}"
 
 
 rule evaluate:

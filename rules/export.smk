@@ -20,6 +20,7 @@ rule export_pipeline:
     input:
         denoiser=exported_denoiser,
         autoencoder=autoencoder_of,
+        conditions=conditions_of,
         tables=quoted_tables,
     output:
         [RESULTS + "/{experiment}/pipeline/" + name for name in PIPELINE_FILES],
@@ -34,10 +35,12 @@ rule export_pipeline:
         program=program("export_pipeline"),
         denoiser=lambda wildcards, input: folder(input.denoiser),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
+        conditions=conditions_option,
         # takes `input`, so that Snakemake does not record it: other places are no change
         results=lambda wildcards, input: lineage(ROUNDS, wildcards.experiment),
         place=RESULTS + "/{experiment}/pipeline",
     shell:
         "{params.program} --job {params.job} --threads {threads}"
         " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q}"
+        " {params.conditions}"
         " --results {params.results:q} --title {wildcards.experiment} --output {params.place}"

@@ -60,6 +60,11 @@ def normals(
     return torch.from_numpy(np.stack(rows)).to(device)
 
 
+def chances(probability: float, samples: Iterable[int], seed: int, *key: Key) -> Tensor:
+    """Bool `[B]`, True with this probability, row b keyed by the b-th sample number."""
+    return torch.tensor([key_seed(seed, *key, n) < probability * 2**63 for n in samples])
+
+
 def timesteps(
     num_timesteps: int, samples: Iterable[int], seed: int, *key: Key, device: torch.device
 ) -> Tensor:

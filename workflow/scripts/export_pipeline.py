@@ -13,7 +13,8 @@ def run(job: Job[ExportPipeline], args: argparse.Namespace) -> None:
     from sparring.stages.exchange import export_pipeline
 
     title = args.title or args.output.absolute().name
-    export_pipeline(args.denoiser, args.autoencoder, args.results, args.output, title)
+    models = args.denoiser, args.autoencoder, args.conditions
+    export_pipeline(*models, args.results, args.output, title)
 
 
 EXAMPLE = r"""
@@ -25,6 +26,11 @@ if __name__ == "__main__":
     parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--denoiser", required=True, help="denoiser directory")
     parser.add_input("--autoencoder", required=True, help="the autoencoder that it belongs to")
+    parser.add_input(
+        "--conditions",
+        help="latents of the training data, which name the conditions of a class-conditional "
+        "denoiser",
+    )
     parser.add_input(
         "--results",
         digest=results_digest,

@@ -12,7 +12,9 @@ def run(job: Job[Sample], args: argparse.Namespace) -> None:
     from sparring.stages.decoding import sample_pictures
     from sparring.stages.sampling import Models
 
-    sample_pictures(job, Models(args.denoiser, args.autoencoder), args.output)
+    sample_pictures(
+        job, Models(args.denoiser, args.autoencoder, conditions=args.conditions), args.output
+    )
 
 
 EXAMPLE = r"""
@@ -25,12 +27,18 @@ if __name__ == "__main__":
     parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--denoiser", required=True, help="denoiser directory")
     parser.add_input("--autoencoder", required=True, help="autoencoder that the latents belong to")
+    parser.add_input(
+        "--conditions",
+        help="for a class-conditional denoiser: latents of its training data, whose conditions "
+        "the samples take",
+    )
     parser.add_argument(
         "--output",
         type=Path,
         required=True,
         help="folder for latents.h5, grid.png and pictures/00000.png and so on",
     )
+    parser.add_setting("--condition", key="condition", help="the condition of all samples, by name")
     parser.add_setting("--num-samples", key="num_samples", type=int, help="samples; default 64")
     parser.add_setting(
         "--num-steps", key="sampling.num_steps", type=int, help="sampler steps; default 100"

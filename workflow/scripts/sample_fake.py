@@ -11,7 +11,9 @@ def run(job: Job[SampleFake], args: argparse.Namespace) -> None:
     """Call the stage; torch is imported here, after run_job has set the thread count."""
     from sparring.stages.sampling import Models, sample_fake
 
-    sample_fake(job, Models(args.denoiser, args.autoencoder), args.output)
+    sample_fake(
+        job, Models(args.denoiser, args.autoencoder, conditions=args.conditions), args.output
+    )
 
 
 EXAMPLE = r"""
@@ -24,5 +26,10 @@ if __name__ == "__main__":
     parser = StageParser(__doc__, EXAMPLE)
     parser.add_input("--denoiser", required=True, help="denoiser directory")
     parser.add_input("--autoencoder", required=True, help="autoencoder that the latents belong to")
+    parser.add_input(
+        "--conditions",
+        help="for a class-conditional denoiser: latents of its training data, whose conditions "
+        "the samples take",
+    )
     parser.add_argument("--output", type=Path, required=True, help="latents file to write")
     run_job(SampleFake, parser, run)

@@ -8,7 +8,15 @@ import numpy as np
 from ..errors import UserError
 from .foreign_latents import SUFFIXES, ForeignLatents, foreign_latents, require_storable
 from .latent_manifests import read_latent_manifest
-from .latents import DTYPE, LatentsInfo, latents_columns, latents_info, read_column, read_latents
+from .latents import (
+    DTYPE,
+    LatentsInfo,
+    latents_columns,
+    latents_info,
+    read_column,
+    read_conditions,
+    read_latents,
+)
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,8 @@ class LatentSet:
     latents: np.ndarray
     original_id: np.ndarray
     """`[N]`; where nothing is said of originals, the row numbers."""
+    condition: np.ndarray | None = None
+    """The number of each one's condition, `[N]`; None where the file names no conditions."""
 
 
 def read_latent_set(path: Path) -> LatentSet:
@@ -31,7 +41,7 @@ def read_latent_set(path: Path) -> LatentSet:
     info = latents_info(path)
     named = "original_id" in latents_columns(path)
     ids = read_column(path, "original_id") if named else np.arange(info.count)
-    return LatentSet(info, read_latents(path), ids)
+    return LatentSet(info, read_latents(path), ids, read_conditions(info))
 
 
 def read_labelled_sets(manifest: Path) -> tuple[LatentSet, LatentSet]:

@@ -11,6 +11,8 @@ import numpy as np
 
 from ..errors import UserError
 from . import hdf5
+from .conditions import COLUMN, names_in
+from .layouts import Layouts
 
 DTYPE = np.float16  # fakes and reals alike, so that rounding tells a discriminator nothing
 
@@ -36,6 +38,14 @@ class LatentsWriter:
             self._file.create_dataset(name, data=values)
         else:
             hdf5.write_strings(self._file, name, values)
+
+    def columns_of(self, layouts: Layouts, rows: np.ndarray) -> None:
+        """Whose latents these are, as the packed layouts say it."""
+        self.column("sample_id", [layouts.sample_id[r] for r in rows])
+        self.column("original_id", [layouts.original_id[r] for r in rows])
+        self.column("is_augmented", layouts.is_augmented[rows])
+        if layouts.conditions:
+            self.column(COLUMN, layouts.condition[rows])
 
 
 def storable(latents: np.ndarray, path: Path) -> np.ndarray:
@@ -75,6 +85,11 @@ class LatentsInfo:
         return str(self.attributes.get("autoencoder_digest", "unknown"))
 
     @property
+    def conditions(self) -> list[str]:
+        """The names of the conditions that its rows may have; [] where they have none."""
+        return names_in(self.attributes)
+
+    @property
     def names_autoencoder(self) -> bool:
         """Whether the file says which autoencoder that is; imported ones need not."""
         return "autoencoder_digest" in self.attributes
@@ -109,6 +124,11 @@ def read_column(path: Path, name: str) -> np.ndarray:
         if file[name].dtype.kind == "S":
             return np.array(hdf5.read_strings(file, name), dtype=object)
         return file[name][:]
+
+
+def read_conditions(info: LatentsInfo) -> np.ndarray | None:
+    """The number of each latent's condition, int64 `[N]`; None where they have none."""
+    return read_column(info.path, COLUMN) if info.conditions else None
 
 
 def latents_columns(path: Path) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import UserError
 from . import hdf5
+from .conditions import COLUMN, condition_names, numbered
 
 SPLITS = ("train", "val", "test")
 
@@ -25,6 +26,8 @@ class LayoutRow:
     group: str
     split: str
     is_augmented: bool
+    condition: str = ""
+    """What class-conditional models are told; empty where the dataset names no condition."""
 
 
 @contextmanager
@@ -34,7 +37,7 @@ def writing_layouts(path: Path, classes: list[dict] | None) -> Iterator["Layouts
         {"kind": "layouts", "classes": json.dumps(classes)} if classes else {"kind": "layouts"}
     )
     with hdf5.writing(path, attributes) as file:
-        writer = LayoutsWriter(file)
+        writer = LayoutsWriter(file, path)
         yield writer
         writer.finish()
 
@@ -42,8 +45,9 @@ def writing_layouts(path: Path, classes: list[dict] | None) -> Iterator["Layouts
 class LayoutsWriter:
     """Appends layouts one by one; made by `writing_layouts`."""
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: h5py.File, path: Path) -> None:
         self._file = file
+        self._path = path
         self._rows: list[LayoutRow] = []
         self._dataset: h5py.Dataset | None = None
 
@@ -60,6 +64,9 @@ class LayoutsWriter:
             hdf5.write_strings(self._file, name, [getattr(row, name) for row in self._rows])
         flags = np.array([row.is_augmented for row in self._rows], dtype=bool)
         self._file.create_dataset("is_augmented", data=flags)
+        conditions = [row.condition for row in self._rows]
+        if condition_names(conditions, [row.split for row in self._rows], str(self._path)):
+            hdf5.write_strings(self._file, COLUMN, conditions)
 
 
 class Layouts:
@@ -76,8 +83,14 @@ class Layouts:
             )
             self.sample_id = hdf5.read_strings(file, "sample_id")
             self.original_id = hdf5.read_strings(file, "original_id")
-            self.split = np.array(hdf5.read_strings(file, "split"), dtype=object)
+            splits = hdf5.read_strings(file, "split")
             self.is_augmented: np.ndarray = file["is_augmented"][:]
+            conditions = hdf5.read_strings(file, COLUMN) if COLUMN in file else []
+        self.split = np.array(splits, dtype=object)
+        self.conditions = condition_names(conditions, splits[: len(conditions)], str(path))
+        """Their names; [] where the dataset names none."""
+        self.condition = numbered(conditions, self.conditions)
+        """The number of each row's condition among them, `[N]`, or `[0]`."""
 
     @property
     def side(self) -> int:

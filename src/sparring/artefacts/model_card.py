@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +32,22 @@ def results_digest(place: Path) -> str:
     return text_digest("".join(f"{p.name}:{file_digest(p)}" for p in quoted_files(place)))
 
 
-def model_card(pipeline: Path, title: str, facts: dict[str, Any], places: list[Path]) -> str:
+def model_card(
+    pipeline: Path,
+    title: str,
+    facts: dict[str, Any],
+    places: list[Path],
+    conditions: Sequence[str] = (),
+) -> str:
     """The text, after all other files of the pipeline directory but the index are written."""
     quoted = list(dict.fromkeys(file for place in places for file in quoted_files(place)))
     records = {p: _record(p) for p in quoted if p.parent.name == "settings"}
     parts = [
-        "---\nlibrary_name: diffusers\npipeline_tag: unconditional-image-generation\n---",
+        _header(conditions),
         f"# {title}",
         "A latent diffusion model, trained with Sparring.",
         "\n".join(f"- {key}: {value}" for key, value in facts.items()),
-        _usage(),
+        _usage(conditions),
         "## Data",
         _data(records),
         "## Training",
@@ -81,20 +87,32 @@ def _record(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _usage() -> str:
-    return "\n".join(
-        (
-            "## Use",
-            "",
-            "```python",
-            "from diffusers import DiffusionPipeline",
-            "",
-            'pipeline = DiffusionPipeline.from_pretrained("path/to/this/folder")',
-            "images = pipeline(batch_size=4, num_inference_steps=100).images",
-            'images[0].save("sample.png")',
-            "```",
-        )
-    )
+def _header(conditions: Sequence[str]) -> str:
+    task = "text-to-image" if conditions else "unconditional-image-generation"
+    lines = ("library_name: diffusers", f"pipeline_tag: {task}")
+    return "\n".join(("---", *(lines[:1] if conditions else lines), "---"))
+
+
+def _usage(conditions: Sequence[str]) -> str:
+    folder, steps = '"path/to/this/folder"', "num_inference_steps=100"
+    trust, call = "", f"batch_size=4, {steps}"
+    if conditions:  # diffusers has no such pipeline: its code is pipeline.py in the folder
+        trust = ", trust_remote_code=True"
+        call = f"{list(conditions[:2])!r}, guidance_scale=2.0, {steps}"
+    lines = [
+        "## Use",
+        "",
+        "```python",
+        "from diffusers import DiffusionPipeline",
+        "",
+        f"pipeline = DiffusionPipeline.from_pretrained({folder}{trust})",
+        f"images = pipeline({call}).images",
+        'images[0].save("sample.png")',
+        "```",
+    ]
+    if conditions:
+        lines += ["", f"Conditions: {', '.join(conditions)}. `pipeline.py` samples them."]
+    return "\n".join(lines)
 
 
 def _data(records: dict[Path, dict[str, Any]]) -> str:

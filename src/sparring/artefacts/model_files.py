@@ -8,6 +8,8 @@ DENOISER_FILES = (WEIGHTS, SCHEDULER, CONFIG)
 """The config comes last wherever files are written one by one."""
 
 PIPELINE_INDEX, MODEL_CARD = "model_index.json", "README.md"
+PIPELINE_CODE = "pipeline.py"
+"""Only beside class-conditional models."""
 PIPELINE_FILES = (
     *(f"{part}/{name}" for part in ("unet", "vqvae") for name in MODEL_FILES),
     f"scheduler/{SCHEDULER}",

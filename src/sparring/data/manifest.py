@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..artefacts.conditions import condition_names
 from ..artefacts.layouts import SPLITS, LayoutRow
 from ..errors import UserError
 from ..settings.dataset import ManifestDataset, SplitFractions
@@ -35,7 +36,7 @@ def read_manifest(settings: ManifestDataset) -> list[ManifestEntry]:
     copies whose original is not said, groups that cross splits, and splits without rows.
     """
     path = settings.manifest
-    records = _records(path, settings.layout_column)
+    records = _records(path, settings)
     kept = [r for r in records if _keep(r, path, settings)]
     if not kept:
         raise UserError(f"{path}: no rows are left with augmented: {settings.augmented}")
@@ -50,12 +51,20 @@ def read_manifest(settings: ManifestDataset) -> list[ManifestEntry]:
     entries = [
         ManifestEntry(
             record[settings.layout_column],
-            LayoutRow(sample, *origins[sample], split, _flag(record, path)),
+            LayoutRow(
+                sample,
+                *origins[sample],
+                split,
+                _flag(record, path),
+                record[settings.condition] if settings.condition else "",
+            ),
             record.get(LATENT_COLUMN, ""),
         )
         for record, sample, split in zip(kept, samples, splits, strict=True)
     ]
     _require_rows_in_splits(entries, path)
+    if settings.condition:
+        _require_conditions(entries, path, settings.condition)
     return entries
 
 
@@ -87,7 +96,7 @@ def split_counts(count: int, fractions: SplitFractions) -> tuple[int, int]:
     return max(1, round(fractions.val * count)), max(1, round(fractions.test * count))
 
 
-def _records(path: Path, layout_column: str) -> list[dict[str, str]]:
+def _records(path: Path, settings: ManifestDataset) -> list[dict[str, str]]:
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -100,11 +109,13 @@ def _records(path: Path, layout_column: str) -> list[dict[str, str]]:
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a UTF-8 CSV file ({error})") from error
-    if layout_column not in columns:
-        raise UserError(
-            f"{path}: has no column {layout_column!r}, found {', '.join(columns) or 'nothing'}; "
-            "add it or set layout_column"
-        )
+    for key in ("layout_column", "condition"):
+        column = getattr(settings, key)
+        if column is not None and column not in columns:
+            raise UserError(
+                f"{path}: has no column {column!r}, found {', '.join(columns) or 'nothing'}; "
+                f"add it or set {key}"
+            )
     if not records:
         raise UserError(f"{path}: manifest has no rows, expected one per layout")
     for number, record in enumerate(records, start=2):
@@ -252,6 +263,22 @@ def _require_rows_in_splits(entries: list[ManifestEntry], path: Path) -> None:
             raise UserError(
                 f"{path}: split {split!r} has no rows ({found}); every split needs some, so add "
                 "rows or leave the column out to have splits made by group"
+            )
+
+
+def _require_conditions(entries: list[ManifestEntry], path: Path, column: str) -> None:
+    """The conditions can be learnt, and a copy has its original's."""
+    rows = [entry.row for entry in entries]
+    source = f"{path}: column {column!r}"
+    if not condition_names([row.condition for row in rows], [row.split for row in rows], source):
+        raise UserError(f"{source} is empty; fill it, or leave condition out")
+    originals = {row.sample_id: row for row in rows if not row.is_augmented}
+    for row in rows:
+        original = originals.get(row.original_id, row)
+        if row.condition != original.condition:
+            raise UserError(
+                f"{source} says {row.condition!r} of {row.sample_id}, but {original.condition!r} "
+                f"of {original.sample_id}, whose copy it is; give both the same"
             )
 
 

@@ -12,7 +12,7 @@ from ..progress import progress
 from ..settings.dataset import DatasetSettings, ManifestDataset, ProceduralDataset
 from .images import ClassColours, ImageSource, as_array, classes_file
 from .manifest import ManifestEntry, read_manifest, split_by_group
-from .procedural import CLASSES, generate_layouts
+from .procedural import CLASSES, balcony_condition, generate_layouts
 
 Packed = tuple[np.ndarray, LayoutRow]
 
@@ -66,7 +66,8 @@ def _procedural(settings: ProceduralDataset) -> Iterator[Packed]:
     splits = split_by_group(names, settings.split, settings.seed)
     generated = generate_layouts(settings.seed, settings.num_layouts, settings.size)
     for name, split, layout in zip(names, splits, generated, strict=True):
-        yield layout, LayoutRow(name, name, name, split, is_augmented=False)
+        condition = balcony_condition(layout) if settings.condition else ""
+        yield layout, LayoutRow(name, name, name, split, False, condition)
 
 
 def _from_manifest(

@@ -52,11 +52,12 @@ def measure_predictions(
     layouts: np.ndarray,
     seed: int,
     batch_size: int,
+    labels: np.ndarray | None = None,
 ) -> list[dict[str, float]]:
     """Pixel accuracy of decoded one-step predictions at ten evenly spaced timesteps.
 
     `layouts` are the class ids `[N,H,W]` of `latents` `[N,C,h,w]`. Noise is keyed by timestep and
-    row, so it is the same for every model.
+    row, so it is the same for every model. `labels` are the conditions of the latents, `[N]`.
     """
     alpha_bar, rows = one_step.process.alpha_bar, []
     for number in range(_TIMESTEPS):
@@ -68,7 +69,8 @@ def measure_predictions(
             key = ("measure_predictions", timestep)
             eps = normals(x0.shape[1:], samples, seed, *key, device=x0.device)
             t = torch.full((len(x0),), timestep, device=x0.device)
-            ids = codec.decode(one_step(x0, eps, t).x0_pred).class_ids
+            told = None if labels is None else torch.from_numpy(labels[list(samples)]).to(t)
+            ids = codec.decode(one_step(x0, eps, t, told).x0_pred).class_ids
             assert ids is not None
             right += float((ids.cpu().numpy() == layouts[list(samples)]).mean()) * len(x0)
         snr = float(alpha_bar[timestep] / (1 - alpha_bar[timestep]))

@@ -8,6 +8,7 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
+from ..artefacts.latents import LatentsInfo
 from ..artefacts.model_files import SCHEDULER
 from ..artefacts.models import load_model, read_config, save_model
 from ..compute import Compute
@@ -23,8 +24,14 @@ _BETA_SCHEDULES = {
 }
 
 
-def build_denoiser(settings: DenoiserSettings, channels: int, side: int) -> UNet2DModel:
-    """A fresh UNet2DModel for latents `[channels, side, side]`."""
+def build_denoiser(
+    settings: DenoiserSettings, channels: int, side: int, num_conditions: int = 0
+) -> UNet2DModel:
+    """A fresh UNet2DModel for latents `[channels, side, side]`.
+
+    A class-conditional one has an embedding more than there are conditions: the last stands for
+    none of them, as classifier-free guidance needs it (Ho & Salimans 2022).
+    """
     preset = PRESETS[settings.preset]
     if side % preset.factor:
         raise UserError(
@@ -43,6 +50,7 @@ def build_denoiser(settings: DenoiserSettings, channels: int, side: int) -> UNet
         up_block_types=(kind.format("Up"),) * len(preset.widths),
         norm_num_groups=NORM_NUM_GROUPS,
         add_attention=preset.mid_attention,
+        num_class_embeds=num_conditions + 1 if num_conditions else None,
     )
 
 
@@ -108,9 +116,51 @@ def load_denoiser(
     return model, DDIMScheduler.from_config(config, clip_sample=False)
 
 
-def predict(model: torch.nn.Module, x_t: Tensor, timesteps: Tensor) -> Tensor:
-    """The network's output at x_t in fp32.   [B,C,H,W], [B] -> [B,C,H,W]."""
-    return model(x_t, timesteps).sample.float()
+def num_conditions(model: UNet2DModel) -> int:
+    """How many conditions a denoiser knows; 0 where it is unconditional."""
+    embeddings = model.config.num_class_embeds
+    return 0 if embeddings is None else embeddings - 1
+
+
+def unconditional(model: UNet2DModel, labels: Tensor) -> Tensor:
+    """As many labels that stand for no condition.   [B] -> [B]."""
+    return torch.full_like(labels, num_conditions(model))
+
+
+def require_conditions(model: UNet2DModel, info: LatentsInfo, owner: str) -> None:
+    """Refuse a denoiser and latents with different numbers of conditions."""
+    found, expected = num_conditions(model), len(info.conditions)
+    if found != expected:
+        raise UserError(
+            f"{owner}: a denoiser of {found or 'no'} conditions, but {info.path} has "
+            f"{expected or 'none'}; use latents of the dataset that it was trained on"
+        )
+
+
+def predict(
+    model: torch.nn.Module, x_t: Tensor, timesteps: Tensor, labels: Tensor | None = None
+) -> Tensor:
+    """The network's output at x_t in fp32.   [B,C,H,W], [B], [B] -> [B,C,H,W].
+
+    `labels` are the numbers of conditions, for a class-conditional network.
+    """
+    options = {} if labels is None else {"class_labels": labels}
+    return model(x_t, timesteps, **options).sample.float()
+
+
+def predict_guided(
+    model: UNet2DModel, x_t: Tensor, timesteps: Tensor, labels: Tensor, scale: float
+) -> Tensor:
+    """Classifier-free guidance (Ho & Salimans 2022, eq. 6 with scale = 1 + w).
+
+    none + scale (conditional - none), which holds for eps and v alike; 1 is no guidance.
+    """
+    if scale == 1:
+        return predict(model, x_t, timesteps, labels)
+    both = torch.cat([labels, unconditional(model, labels)])
+    output = predict(model, x_t.repeat(2, 1, 1, 1), timesteps.repeat(2), both)
+    conditional, none = output.chunk(2)
+    return none + scale * (conditional - none)
 
 
 class OneStep:
@@ -122,8 +172,11 @@ class OneStep:
         self.process = forward_process(scheduler).to(compute.device)
 
     @torch.no_grad()
-    def __call__(self, x0: Tensor, eps: Tensor, timesteps: Tensor) -> Prediction:
-        """The record of x0 noised with eps.   [B,C,H,W], [B,C,H,W], [B]."""
+    def __call__(
+        self, x0: Tensor, eps: Tensor, timesteps: Tensor, labels: Tensor | None = None
+    ) -> Prediction:
+        """The record of x0 noised with eps.   [B,C,H,W], [B,C,H,W], [B], [B]."""
+        x_t = self.process.noised(x0, eps, timesteps)
         with self._compute.autocast():
-            output = predict(self._model, self.process.noised(x0, eps, timesteps), timesteps)
+            output = predict(self._model, x_t, timesteps, labels)
         return self.process.prediction(x0, eps, timesteps, output)

@@ -11,11 +11,18 @@ class LatentDiscriminator(ModelMixin, ConfigMixin):
     Strided 4x4 convolutions as in DCGAN (Radford et al. 2016), doubling the width per level, then
     a mean over what is left of the plane. Group instead of batch normalisation: statistics over a
     batch of only reals or only fakes would give the class away.
+
+    With conditions, the inner product of the features with an embedding of the condition is added
+    to the logit (Miyato & Koyama 2018, projection discriminator).
     """
 
     @register_to_config
     def __init__(
-        self, latent_channels: int = 16, base_channels: int = 64, num_layers: int = 4
+        self,
+        latent_channels: int = 16,
+        base_channels: int = 64,
+        num_layers: int = 4,
+        num_conditions: int = 0,
     ) -> None:
         super().__init__()
         widths = [latent_channels, *(base_channels * 2**level for level in range(num_layers))]
@@ -27,11 +34,23 @@ class LatentDiscriminator(ModelMixin, ConfigMixin):
             blocks.append(nn.LeakyReLU(0.2))
         self.features = nn.Sequential(*blocks)
         self.head = nn.Linear(widths[-1], 1)
+        self.condition = nn.Embedding(num_conditions, widths[-1]) if num_conditions else None
+        if self.condition is not None:  # it begins as the unconditional one would
+            nn.init.zeros_(self.condition.weight)
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """[B,C,H,W] -> [B]."""
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """[B,C,H,W], [B] -> [B].
+
+        `labels` are the numbers of conditions; without conditions they are not read. Raises
+        ValueError where they are missing.
+        """
         pooled = self.features(latents).mean(dim=(-2, -1))
-        return self.head(pooled).squeeze(-1).float()
+        logits = self.head(pooled).squeeze(-1)
+        if self.condition is not None:
+            if labels is None:
+                raise ValueError("a discriminator with conditions needs labels")
+            logits = logits + (self.condition(labels) * pooled).sum(-1)
+        return logits.float()
 
 
 def _groups(width: int) -> int:

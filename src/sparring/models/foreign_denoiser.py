@@ -48,7 +48,7 @@ def read_denoiser(weights: Path, config: Path, key: str | None = None) -> Import
     """The denoiser of a bare state_dict; `key` chooses where the file holds several.
 
     Raises UserError for what cannot be carried over (pickled modules, Lightning checkpoints,
-    conditional networks) and for weights that belong to another config.
+    networks with other conditions than classes) and for weights that belong to another config.
     """
     model = _build(config)
     found = [_current_names(taken, model) for taken in _found_in(_read(weights), weights)]
@@ -95,10 +95,10 @@ def _build(path: Path) -> UNet2DModel:
             f"{path}: in_channels is {made.in_channels} but out_channels {made.out_channels}; "
             "expected equal ones: a network that also predicts a variance cannot be carried over"
         )
-    if made.class_embed_type is not None or made.num_class_embeds is not None:
+    if made.class_embed_type is not None:
         raise UserError(
-            f"{path}: has a class embedding, expected a denoiser without conditions; it cannot be "
-            "carried over"
+            f"{path}: class_embed_type is {made.class_embed_type!r}, expected a denoiser without "
+            "conditions or with num_class_embeds; it cannot be carried over"
         )
     if not isinstance(made.sample_size, int):
         raise UserError(

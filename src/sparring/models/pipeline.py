@@ -1,8 +1,10 @@
 """A pipeline of a denoiser and an autoencoder that diffusers alone loads and samples."""
 
 import json
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -10,17 +12,20 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
 from ..artefacts.atomic import write_text
-from ..artefacts.model_files import PIPELINE_INDEX, SCHEDULER
+from ..artefacts.model_files import PIPELINE_CODE, PIPELINE_INDEX, SCHEDULER
 from ..artefacts.models import config_text, load_model, save_model
 from ..errors import UserError
-from .denoiser import load_denoiser
+from . import conditional_pipeline
+from .denoiser import load_denoiser, num_conditions
 from .latent_scale import latent_scale
 
 _RGB = 3
 
 
-def write_models(denoiser: Path, autoencoder: Path, output: Path) -> None:
-    """Write `unet/`, `vqvae/` and `scheduler/`."""
+def write_models(
+    denoiser: Path, autoencoder: Path, output: Path, conditions: Sequence[str] = ()
+) -> None:
+    """Write `unet/`, `vqvae/` and `scheduler/`; `conditions` are those that the denoiser knows."""
     model, schedule = load_denoiser(denoiser)
     folded = fold_statistics(load_model(AutoencoderKL, autoencoder))
     if model.config.in_channels != folded.config.latent_channels:
@@ -28,6 +33,12 @@ def write_models(denoiser: Path, autoencoder: Path, output: Path) -> None:
             f"{denoiser}: a denoiser for latents of {model.config.in_channels} channels, but "
             f"{autoencoder} makes {folded.config.latent_channels}; use the autoencoder that the "
             "denoiser was trained with"
+        )
+    if num_conditions(model) != len(conditions):
+        raise UserError(
+            f"{denoiser}: a denoiser of {num_conditions(model) or 'no'} conditions, found the "
+            f"names of {len(conditions) or 'none'}; --conditions names latents of the data that it "
+            "was trained on, if it is class-conditional"
         )
     save_model(model, output / "unet")
     save_model(folded, output / "vqvae")
@@ -38,10 +49,23 @@ def write_models(denoiser: Path, autoencoder: Path, output: Path) -> None:
     write_text(output / "scheduler" / SCHEDULER, config_text(sampled))
 
 
-def write_index(output: Path) -> None:
-    """model_index.json, which makes the folder a pipeline; it comes last."""
-    index = {
-        "_class_name": "LDMPipeline",
+def write_index(output: Path, conditions: Sequence[str] = ()) -> None:
+    """model_index.json, which makes the folder a pipeline; it comes last.
+
+    diffusers has no pipeline for class-conditional UNet2DModels: with conditions, which are their
+    names in order, the folder brings its own, and numbers them as DiTPipeline does.
+    """
+    code = output / PIPELINE_CODE
+    code.unlink(missing_ok=True)
+    index: dict[str, Any] = {"_class_name": "LDMPipeline"}
+    if conditions:
+        write_text(code, Path(conditional_pipeline.__file__).read_text(encoding="utf-8"))
+        name = conditional_pipeline.ClassConditionalLDMPipeline.__name__
+        index = {
+            "_class_name": [code.stem, name],
+            "id2label": {str(number): label for number, label in enumerate(conditions)},
+        }
+    index |= {
         "_diffusers_version": version("diffusers"),
         "scheduler": ["diffusers", "DDIMScheduler"],
         "unet": ["diffusers", "UNet2DModel"],

@@ -15,6 +15,7 @@ from ..settings.experiment import (
     StartedExperiment,
 )
 from ..settings.parts import DiscriminatorSettings
+from .conditions import check_conditions
 from .facts import LatentShape, dataset_facts, latent_shape
 from .given_models import given_model
 from .loading import Rounds
@@ -33,6 +34,7 @@ def check_rounds(rounds: Rounds) -> None:
     for name, experiment in rounds.experiments.items():
         shape = latent_shape(rounds, name)
         _check_steps(rounds, name, experiment)
+        check_conditions(rounds, name)
         if isinstance(experiment, PretrainExperiment):
             _check_preset(rounds, name, experiment, shape)
             continue

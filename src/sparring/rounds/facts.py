@@ -3,8 +3,17 @@
 from dataclasses import dataclass
 from functools import cache
 
+from ..artefacts.conditions import condition_names
 from ..data.images import ImageSource
-from ..data.manifest import LATENT_COLUMN, columns, count_originals, read_manifest, split_counts
+from ..data.manifest import (
+    LATENT_COLUMN,
+    ManifestEntry,
+    columns,
+    count_originals,
+    read_manifest,
+    split_counts,
+)
+from ..data.procedural import BALCONY_CONDITIONS
 from ..errors import UserError
 from ..settings.dataset import ManifestDataset, ProceduralDataset
 from .given_models import given_model
@@ -20,6 +29,8 @@ class DatasetFacts:
     train_rows: int
     test_originals: int
     test_rows: int
+    conditions: tuple[str, ...] = ()
+    """What layouts are told apart by, for class-conditional models."""
     ignores_latents: bool = False
     """The manifest names latents, but layouts are encoded."""
 
@@ -52,7 +63,8 @@ def dataset_facts(rounds: Rounds, dataset: str) -> DatasetFacts:
     if isinstance(settings, ProceduralDataset):
         num_val, num_test = split_counts(settings.num_layouts, settings.split)
         train = settings.num_layouts - num_val - num_test
-        return DatasetFacts(settings.size, train, train, num_test, num_test)
+        conditions = BALCONY_CONDITIONS if settings.condition else ()
+        return DatasetFacts(settings.size, train, train, num_test, num_test, conditions)
     return _manifest_facts(settings.model_dump_json())
 
 
@@ -72,8 +84,15 @@ def _manifest_facts(settings_json: str) -> DatasetFacts:
         rows["train"],
         originals["test"],
         rows["test"],
+        _conditions(entries, settings),
         settings.latents == "encode" and LATENT_COLUMN in columns(settings.manifest),
     )
+
+
+def _conditions(entries: list[ManifestEntry], settings: ManifestDataset) -> tuple[str, ...]:
+    rows = [entry.row for entry in entries] if settings.condition else []
+    named, splits = [row.condition for row in rows], [row.split for row in rows]
+    return tuple(condition_names(named, splits, str(settings.manifest)))
 
 
 def _autoencoder_shape(rounds: Rounds, name: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..compute import Compute
 from ..errors import UserError
-from ..models.denoiser import predict
+from ..models.denoiser import predict, predict_guided
 from ..randomness import Key, generator, normals
 from ..settings.parts import SampleGrid, SamplingSettings
 
@@ -59,8 +59,11 @@ class Sampler:
         self._make = cast(Callable[[], Any], lambda: build_sampler(settings.sampler, schedule))
 
     @torch.no_grad()
-    def sample(self, numbers: range, seed: int, *key: Key) -> Tensor:
-        """Latents `[B,C,H,W]` float32 for these sample numbers."""
+    def sample(self, numbers: range, seed: int, *key: Key, labels: Tensor | None = None) -> Tensor:
+        """Latents `[B,C,H,W]` float32 for these sample numbers.
+
+        `labels` are the numbers of their conditions, `[B]`, which class-conditional denoisers need.
+        """
         scheduler = self._make()
         scheduler.set_timesteps(self.settings.num_steps, device=self.compute.device)
         config = self.model.config
@@ -70,15 +73,25 @@ class Sampler:
         options = self._step_options([generator(seed, *key, "steps", n) for n in numbers])
         for t in scheduler.timesteps:
             model_input = scheduler.scale_model_input(latents, t)
-            with self.compute.autocast():
-                output = predict(self.model, model_input, t.expand(len(latents)))
+            output = self._predict(model_input, t.expand(len(latents)), labels)
             latents = scheduler.step(output, t, latents, **options).prev_sample
         return latents
 
-    def batches(self, count: int, batch_size: int, seed: int, *key: Key) -> Iterator[Tensor]:
-        """Samples 0 to count - 1 in batches."""
+    def batches(
+        self, count: int, batch_size: int, seed: int, *key: Key, labels: Tensor | None = None
+    ) -> Iterator[Tensor]:
+        """Samples 0 to count - 1 in batches; `labels` are those of all."""
         for start in range(0, count, batch_size):
-            yield self.sample(range(start, min(start + batch_size, count)), seed, *key)
+            numbers = range(start, min(start + batch_size, count))
+            chosen = None if labels is None else labels[numbers.start : numbers.stop]
+            yield self.sample(numbers, seed, *key, labels=chosen)
+
+    def _predict(self, x_t: Tensor, timesteps: Tensor, labels: Tensor | None) -> Tensor:
+        with self.compute.autocast():
+            if labels is None:
+                return predict(self.model, x_t, timesteps)
+            scale = self.settings.guidance_scale
+            return predict_guided(self.model, x_t, timesteps, labels, scale)
 
     def _step_options(self, generators: list[torch.Generator]) -> dict[str, Any]:
         if self.settings.sampler == "ddim":

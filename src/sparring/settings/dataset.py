@@ -41,6 +41,9 @@ class ManifestDataset(Settings):
     augmented: Literal["manifest", "drop", "dihedral"] = "manifest"
     """`manifest` keeps rows flagged `is_augmented`, `drop` leaves them out, `dihedral` leaves them
     out and adds the seven other rotations and flips of every original, in every split."""
+    condition: str | None = None
+    """The column that says each layout's condition, such as its scene or room type: what is trained
+    on the dataset is then class-conditional. Copies must have their original's."""
     resize: int | None = Field(None, ge=8)
     """Side in pixels to resize to; by default images are taken as they are."""
     split: SplitFractions = SplitFractions()
@@ -83,6 +86,8 @@ class ProceduralDataset(Settings):
     """Side in pixels."""
     seed: int = 42
     """The generator's seed."""
+    condition: Literal["balcony"] | None = None
+    """What class-conditional models are told of a layout: whether it has a balcony."""
     split: SplitFractions = SplitFractions()
     """Shares of the layouts."""
 

@@ -62,6 +62,9 @@ class SamplingSettings(Settings):
     """Sampler steps."""
     eta: float = Field(0.0, ge=0, le=1)
     """DDIM's noise share: 0 deterministic, 1 like DDPM."""
+    guidance_scale: float = Field(1.0, ge=0)
+    """Classifier-free guidance of class-conditional denoisers: 1 is none, above 1 samples are drawn
+    further towards their condition, in twice the time."""
     batch_size: int = Field(32, ge=1)
     """Latents sampled at once; does not change what is sampled."""
     shards: int = Field(1, ge=1)
@@ -78,6 +81,8 @@ class SampleGrid(Settings):
     """A diffusers scheduler."""
     num_steps: int = Field(1000, ge=1)
     """Sampler steps."""
+    guidance_scale: float = Field(1.0, ge=0)
+    """See `sampling.guidance_scale`."""
 
 
 class DiffusionTraining(Settings):
@@ -101,6 +106,9 @@ class DiffusionTraining(Settings):
     """Decay of the weight average; early steps use (1 + step) / (10 + step) if that is less."""
     augmented: bool = True
     """Train on augmented rows too, where the dataset has any."""
+    condition_dropout: float = Field(0.1, ge=0, lt=1)
+    """Share of training latents whose condition is withheld, so that class-conditional denoisers
+    also learn none, which guidance needs."""
     eval_interval: int = Field(5, ge=1)
     """Validate every so many epochs, and after the last."""
     sample_interval: int = Field(10, ge=0)

@@ -287,6 +287,9 @@ class Sample(StageSettings):
     num_samples: int = Field(64, ge=1)
     """Samples."""
     sampling: SamplingSettings = SamplingSettings()
+    condition: str | None = None
+    """Of class-conditional denoisers: the condition of all samples, by name. Default: as often as
+    the training data has them."""
     grid: int = Field(64, ge=1)
     """Samples in grid.png."""
 

@@ -9,6 +9,7 @@ import numpy as np
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from ..artefacts.atomic import write_text
+from ..artefacts.conditions import conditions_attribute
 from ..artefacts.digests import file_digest
 from ..artefacts.latents import writing_latents
 from ..artefacts.layouts import Layouts
@@ -70,6 +71,7 @@ def encode_layouts(
         "kind": "encoded",
         "autoencoder_digest": autoencoder_digest(autoencoder),
         "source_digest": file_digest(layouts_file),
+        **conditions_attribute(layouts.conditions),
     }
     for split, output in outputs.items():
         _encode_split(codec, layouts, split, output, size, attributes)
@@ -89,9 +91,7 @@ def _encode_split(
         for start in progress(starts, f"encoding {split}", len(starts), "batch"):
             batch = layouts.read(rows[start : start + batch_size])
             writer.append(codec.encode(batch).cpu().numpy())
-        writer.column("sample_id", [layouts.sample_id[r] for r in rows])
-        writer.column("original_id", [layouts.original_id[r] for r in rows])
-        writer.column("is_augmented", layouts.is_augmented[rows])
+        writer.columns_of(layouts, rows)
     logger.info("%d layouts of %s encoded", len(rows), split)
 
 

@@ -5,8 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..artefacts.conditions import COLUMN, conditions_attribute
 from ..artefacts.digests import file_digest, text_digest
-from ..artefacts.latents import latents_info, read_column, read_latents, writing_latents
+from ..artefacts.latents import (
+    latents_columns,
+    latents_info,
+    read_column,
+    read_latents,
+    writing_latents,
+)
 from ..data.packing import pack
 from ..errors import UserError
 from ..settings.stages import EncodeReal, GatherFake, PackLayouts
@@ -44,12 +51,15 @@ def encode_real(job: Job[EncodeReal], latents: Path, output: Path) -> None:
         "seed": s.seed,
         "iteration": s.iteration,
         "source_digest": file_digest(latents),
+        **conditions_attribute(info.conditions),
     }
     with writing_latents(output, attributes) as writer:
         for start in range(0, count, 256):
             writer.append(read_latents(latents, rows[start : start + 256]))
         for column in ("sample_id", "original_id"):
             writer.column(column, [str(v) for v in read_column(latents, column)[rows]])
+        if info.conditions:
+            writer.column(COLUMN, read_column(latents, COLUMN)[rows])
     logger.info("%d of %d training latents drawn", count, len(candidates))
 
 
@@ -63,9 +73,8 @@ def gather_fake(job: Job[GatherFake], shards: list[Path], output: Path) -> None:
             count = latents_info(shard).count
             for start in range(0, count, size):
                 writer.append(read_latents(shard, np.arange(start, min(start + size, count))))
-        writer.column(
-            "noise_index", np.concatenate([read_column(s, "noise_index") for s in shards])
-        )
+        for column in latents_columns(shards[0]):
+            writer.column(column, np.concatenate([read_column(s, column) for s in shards]))
     logger.info("%d latents gathered from %d shards", latents_info(output).count, len(shards))
 
 

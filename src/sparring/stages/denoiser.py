@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ..artefacts.latents import (
     LatentsInfo,
     latents_info,
     read_column,
+    read_conditions,
     read_latents,
     require_same_autoencoder,
     require_shape,
@@ -21,7 +23,13 @@ from ..balance import finetuning_warnings
 from ..compute import Compute
 from ..errors import UserError
 from ..models.autoencoder import Codec, autoencoder_digest
-from ..models.denoiser import build_denoiser, build_scheduler, load_denoiser, save_denoiser
+from ..models.denoiser import (
+    build_denoiser,
+    build_scheduler,
+    load_denoiser,
+    require_conditions,
+    save_denoiser,
+)
 from ..models.discriminator import LatentDiscriminator
 from ..models.perceptual import EncoderFeatures, PerceptualFeatures, Vgg16Features, load_vgg16
 from ..randomness import Key, seeded_initialisation
@@ -67,7 +75,7 @@ def pretrain_diffusion(
     s, compute = job.settings, job.compute()
     info = _check_inputs(inputs)
     with seeded_initialisation(s.seed, "denoiser"):
-        model = build_denoiser(s.denoiser, info.shape[0], info.shape[1])
+        model = build_denoiser(s.denoiser, info.shape[0], info.shape[1], len(info.conditions))
     training = DenoiserTraining(
         model,
         build_scheduler(s.noise_schedule),
@@ -127,6 +135,7 @@ def _finetuning(
     info = _check_inputs(inputs)
     model, schedule = load_denoiser(denoiser)
     require_shape(info, model.config.in_channels, model.config.sample_size, str(denoiser))
+    require_conditions(model, info, str(denoiser))
     return Finetuning(
         model,
         schedule,
@@ -181,9 +190,14 @@ def _layout_rows(layouts: Layouts, split: str, latents: Path, augmented: bool) -
 
 
 def load_discriminator(directory: Path, info: LatentsInfo) -> LatentDiscriminator:
-    """A discriminator for latents of this shape."""
+    """A discriminator for latents of this shape; it may know their conditions or none."""
     model = load_model(LatentDiscriminator, directory)
     require_shape(info, model.config.latent_channels, info.shape[-1], str(directory))
+    if model.config.num_conditions not in (0, len(info.conditions)):
+        raise UserError(
+            f"{directory}: a discriminator of {model.config.num_conditions} conditions, but "
+            f"{info.path} has {len(info.conditions) or 'none'}; give one for these latents"
+        )
     return model
 
 
@@ -195,12 +209,15 @@ def _check_inputs(inputs: DenoiserInputs) -> LatentsInfo:
 
 
 def _latents(inputs: DenoiserInputs, augmented: bool, compute: Compute) -> Latents:
-    def of(path: Path) -> Tensor:
-        latents = read_latents(path)
-        kept = latents if augmented else latents[~read_column(path, "is_augmented")]
-        return on_device(kept, compute)
+    def of(path: Path) -> tuple[Tensor, Tensor | None]:
+        kept = slice(None) if augmented else ~read_column(path, "is_augmented")
+        labels = read_conditions(latents_info(path))
+        return on_device(read_latents(path)[kept], compute), (
+            None if labels is None else torch.from_numpy(labels[kept]).to(compute.device)
+        )
 
-    return Latents(of(inputs.train_latents), of(inputs.val_latents))
+    (train, train_labels), (val, val_labels) = of(inputs.train_latents), of(inputs.val_latents)
+    return Latents(train, val, train_labels, val_labels)
 
 
 def _picture(

@@ -3,10 +3,14 @@
 import logging
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from ..artefacts.latent_sets import LatentSet, read_labelled_sets, read_latent_set
 from ..artefacts.latents import require_same_autoencoder, require_shape
 from ..artefacts.models import save_model
 from ..balance import discriminator_warnings
+from ..compute import Compute
 from ..errors import UserError
 from ..models.discriminator import LatentDiscriminator
 from ..randomness import seeded_initialisation
@@ -54,16 +58,20 @@ def train_discriminator(
     """Write the discriminator at its best validation loss, and its history."""
     s, compute = job.settings, job.compute()
     reals, fakes = sets
+    count = min(reals.info.count, fakes.info.count)  # fewer reals were allowed: as many fakes
+    labels = _labels(reals, fakes, count, compute)
     if start_from:
         model = load_discriminator(start_from, reals.info)
     else:
         with seeded_initialisation(s.seed, "discriminator", s.iteration):
             model = LatentDiscriminator(
-                reals.info.shape[0], s.discriminator.base_channels, s.discriminator.num_layers
+                reals.info.shape[0],
+                s.discriminator.base_channels,
+                s.discriminator.num_layers,
+                0 if labels is None else len(reals.info.conditions),
             )
     key = ("train_discriminator", s.iteration)
     fraction = s.discriminator.val_fraction
-    count = min(reals.info.count, fakes.info.count)  # fewer reals were allowed: as many fakes
     training = DiscriminatorTraining(
         model,
         on_device(reals.latents, compute),
@@ -74,9 +82,26 @@ def train_discriminator(
         compute,
         s.seed,
         key,
+        labels if model.config.num_conditions else None,
     )
     trained = job.train(training)
     for warning in discriminator_warnings(trained.history):
         logger.warning("warning: %s", warning)
     write_history_with_plot(history, trained)
     save_model(model, output, trained.best)
+
+
+def _labels(
+    reals: LatentSet, fakes: LatentSet, count: int, compute: Compute
+) -> tuple[Tensor, Tensor] | None:
+    """The conditions of reals and of the first `count` fakes; None where one side has none."""
+    if reals.condition is None or fakes.condition is None:
+        return None
+    if reals.info.conditions != fakes.info.conditions:
+        raise UserError(
+            f"{fakes.info.path}: its conditions are {', '.join(fakes.info.conditions)}, but "
+            f"{reals.info.path} has {', '.join(reals.info.conditions)}; sample from a denoiser "
+            "that was trained on the dataset of the reals"
+        )
+    both = torch.from_numpy(reals.condition), torch.from_numpy(fakes.condition[:count])
+    return both[0].to(compute.device), both[1].to(compute.device)

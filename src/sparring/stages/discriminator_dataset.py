@@ -49,7 +49,8 @@ def build_discriminator_dataset(
         num_samples=latents_info(reals).count,
         sampling=s.sampling,
     )
-    sample_fake(_told(job, noise), models, fakes)
+    conditions = train if s.dataset.condition else None
+    sample_fake(_told(job, noise), replace(models, conditions=conditions), fakes)
     write_text(output / MANIFEST, manifest_text(reals, fakes))
 
 

@@ -12,6 +12,7 @@ from ..artefacts.atomic import replacing, write_text
 from ..artefacts.latents import (
     latents_info,
     read_column,
+    read_conditions,
     read_latents,
     require_same_autoencoder,
 )
@@ -61,7 +62,7 @@ def measure_layouts(
     compute, size = job.compute(), job.settings.batch_size
     codec = Codec.load(models.autoencoder, compute)
     layouts, originals = Layouts(layouts_file), ~read_column(held_out, "is_augmented")
-    reals = read_latents(held_out)[originals]
+    reals, labels = read_latents(held_out)[originals], read_conditions(latents_info(held_out))
     one_step = OneStep(*load_denoiser(models.denoiser), compute)
     predictions = measure_predictions(
         codec,
@@ -70,6 +71,7 @@ def measure_layouts(
         layouts.read(layouts.rows("test")[originals]),
         job.settings.seed,
         size,
+        None if labels is None else labels[originals],
     )
     figures = {
         "samples": measure_samples(codec, read_latents(samples), size),

@@ -104,13 +104,23 @@ def export_folder(latents: Path, folder: Path, label: bool | None = None) -> int
 
 
 def export_pipeline(
-    denoiser: Path, autoencoder: Path, results: list[Path], output: Path, title: str
+    denoiser: Path,
+    autoencoder: Path,
+    latents: Path | None,
+    results: list[Path],
+    output: Path,
+    title: str,
 ) -> None:
-    """A diffusers pipeline directory with a model card that quotes the folders of results."""
-    write_models(denoiser, autoencoder, output)
+    """A diffusers pipeline directory with a model card that quotes the folders of results.
+
+    `latents` of the training data name the conditions of a class-conditional denoiser.
+    """
+    conditions = latents_info(latents).conditions if latents else []
+    write_models(denoiser, autoencoder, output, conditions)
     places = list(dict.fromkeys([denoiser.parent, *results]))
-    write_text(output / MODEL_CARD, model_card(output, title, _facts(output), places))
-    write_index(output)
+    card = model_card(output, title, _facts(output), places, conditions)
+    write_text(output / MODEL_CARD, card)
+    write_index(output, conditions)
     logger.info("pipeline in %s", output)
 
 

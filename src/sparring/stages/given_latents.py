@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..artefacts.conditions import conditions_attribute
 from ..artefacts.digests import file_digest, text_digest
 from ..artefacts.foreign_latents import ForeignLatents, require_storable
 from ..artefacts.latent_manifests import LatentRow, require_files, rows_digest
@@ -41,6 +42,7 @@ def take_latents(
         "kind": "encoded",
         "autoencoder_digest": autoencoder_digest(autoencoder),
         "source_digest": text_digest(file_digest(layouts.path) + rows_digest(everything)),
+        **conditions_attribute(layouts.conditions),
     }
     config = read_config(autoencoder)
     for split, output in outputs.items():
@@ -50,7 +52,7 @@ def take_latents(
         batches = progress(source.batches(batch_size), f"taking {split}", total, "batch")
         with writing_latents(output, attributes | {"split": split}) as writer:
             _write(writer, batches, config if dataset.latents_are == "raw" else None, source.path)
-            _write_columns(writer, layouts, split)
+            writer.columns_of(layouts, layouts.rows(split))
         logger.info("%d latents of %s taken from %s", len(source), split, dataset.manifest)
 
 
@@ -66,13 +68,6 @@ def _write(
         writer.append(latents)
     if warning := moments.warning(path):
         logger.warning(warning)
-
-
-def _write_columns(writer: LatentsWriter, layouts: Layouts, split: str) -> None:
-    rows = layouts.rows(split)
-    writer.column("sample_id", [layouts.sample_id[r] for r in rows])
-    writer.column("original_id", [layouts.original_id[r] for r in rows])
-    writer.column("is_augmented", layouts.is_augmented[rows])
 
 
 def _rows(

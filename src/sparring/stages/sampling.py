@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from ..artefacts.conditions import COLUMN, conditions_attribute
 from ..artefacts.digests import model_digest
-from ..artefacts.latents import storable, writing_latents
+from ..artefacts.latents import latents_info, storable, writing_latents
 from ..artefacts.models import read_config
 from ..errors import UserError
 from ..models.autoencoder import autoencoder_digest
-from ..models.denoiser import load_denoiser
+from ..models.denoiser import load_denoiser, num_conditions
 from ..progress import progress
 from ..randomness import Key
+from ..sampling.conditions import Conditions, conditions_of
 from ..sampling.sampler import Sampler
+from ..settings.parts import SamplingSettings
 from ..settings.stages import Sample, SampleEvaluation, SampleFake, SampleFakeShard
 from ..training.state import PartsState
 from .job import Job
@@ -32,6 +36,8 @@ class Models:
     autoencoder: Path
     schedule: Path | None = None
     """scheduler_config.json, where it does not lie in the denoiser's directory."""
+    conditions: Path | None = None
+    """Latents of the training data, where the denoiser is class-conditional."""
 
 
 @dataclass(frozen=True)
@@ -84,33 +90,59 @@ def _sample(job: Job[Any], models: Models, draw: Draw, output: Path) -> None:
     Memory does not grow with the number of samples.
     """
     settings, state = job.settings.sampling, job.parts_state()
-    _sample_parts(job, models, draw, state, output)
+    conditions = _conditions(job, models, draw)
+    _sample_parts(job, models, draw, conditions, state, output)
     attributes = draw.attributes | {
         "autoencoder_digest": autoencoder_digest(models.autoencoder),
         "source_digest": model_digest(models.denoiser),
         "sampler": settings.sampler,
         "num_steps": settings.num_steps,
         "seed": job.settings.seed,
+        **conditions_attribute(conditions.names if conditions else []),
     }
     numbers = np.concatenate([np.arange(b.start, b.stop) for b in draw.batches])
     with writing_latents(output, attributes) as writer:
         for part in range(len(draw.batches)):
             writer.append(state.read(part))
         writer.column("noise_index", numbers)
+        if conditions:
+            writer.column(COLUMN, np.concatenate([conditions.of(b) for b in draw.batches]))
     logger.info("%d latents by %s in %d steps", len(numbers), settings.sampler, settings.num_steps)
 
 
+def _conditions(job: Job[Any], models: Models, draw: Draw) -> Conditions | None:
+    only = getattr(job.settings, "condition", None)
+    if models.conditions is not None:
+        key = (job.settings.seed, *draw.key)
+        return conditions_of(latents_info(models.conditions), *key, only=only)
+    if only is not None:
+        raise UserError(
+            f"condition is {only!r}, but --conditions is missing: it names latents of the training "
+            "data, which know the conditions"
+        )
+    return None
+
+
 def _sample_parts(
-    job: Job[Any], models: Models, draw: Draw, state: PartsState, output: Path
+    job: Job[Any],
+    models: Models,
+    draw: Draw,
+    conditions: Conditions | None,
+    state: PartsState,
+    output: Path,
 ) -> None:
     compute = job.compute()
     model, schedule = load_denoiser(models.denoiser, models.schedule)
     _require_channels(model.config.in_channels, models)
+    _require_conditions(num_conditions(model), conditions, job.settings.sampling, models)
     sampler = Sampler(model.to(compute.device), schedule, job.settings.sampling, compute)
     total, started, made = len(draw.batches), time.monotonic(), 0
     for part, numbers in enumerate(progress(draw.batches, "sampling", total, "batch")):
         if state.load(part) is None:
-            latents = sampler.sample(numbers, job.settings.seed, *draw.key)
+            labels = None
+            if conditions:
+                labels = torch.from_numpy(conditions.of(numbers)).to(compute.device)
+            latents = sampler.sample(numbers, job.settings.seed, *draw.key, labels=labels)
             state.save(part, storable(latents.cpu().numpy(), output))
             made += 1
         pace = (time.monotonic() - started) / made if made else None
@@ -118,6 +150,27 @@ def _sample_parts(
         job.note({"done": part + 1, "total": total, "unit": "batch", "seconds_left": left})
     if made < total:
         logger.info("%d of %d batches were sampled by earlier attempts", total - made, total)
+
+
+def _require_conditions(
+    known: int, conditions: Conditions | None, settings: SamplingSettings, models: Models
+) -> None:
+    found = len(conditions.names) if conditions else 0
+    if known and not found:
+        raise UserError(
+            f"{models.denoiser}: a class-conditional denoiser of {known} conditions; add "
+            "--conditions with latents of its training data, whose conditions samples take"
+        )
+    if known != found:
+        raise UserError(
+            f"{models.denoiser}: a denoiser of {known or 'no'} conditions, but "
+            f"{models.conditions} has {found}; give latents of the data that it was trained on"
+        )
+    if not known and settings.guidance_scale != 1:
+        raise UserError(
+            f"{models.denoiser}: an unconditional denoiser, but sampling.guidance_scale is "
+            f"{settings.guidance_scale:g}; leave it at 1, or train with a condition in the dataset"
+        )
 
 
 def _require_channels(channels: int, models: Models) -> None:

@@ -14,8 +14,8 @@ from ..artefacts.histories import Row
 from ..compute import Compute
 from ..diffusion.process import ForwardProcess, Prediction
 from ..losses.noise import noise_loss
-from ..models.denoiser import forward_process, predict
-from ..randomness import Key, normals, permutation, timesteps
+from ..models.denoiser import forward_process, num_conditions, predict, unconditional
+from ..randomness import Key, chances, normals, permutation, timesteps
 from ..sampling.sampler import Sampler
 from ..settings.parts import DiffusionTraining
 from .loop import Weights
@@ -30,6 +30,14 @@ class Latents:
 
     train: Tensor
     val: Tensor
+    train_labels: Tensor | None = None
+    """The number of each one's condition, int64 `[N]`, for class-conditional denoisers."""
+    val_labels: Tensor | None = None
+
+    def labels(self, rows: "Rows") -> Tensor | None:
+        """Of some rows, `[B]`."""
+        labels = self.train_labels if rows.split == "train" else self.val_labels
+        return None if labels is None else labels[rows.latents]
 
 
 class Rows(NamedTuple):
@@ -97,7 +105,8 @@ class DenoiserTraining:
     def step(self, epoch: int, step: int) -> dict[str, Tensor]:
         """One update on the step's share of the epoch's permutation."""
         rows, part = self.group.share(self._rows(epoch, step))
-        prediction = self._predict(self.model, *self._noised_inputs(epoch, rows))
+        labels = self._labels(epoch, rows)
+        prediction = self._predict(self.model, *self._noised_inputs(epoch, rows), labels)
         terms = self.losses(prediction, Rows("train", rows))
         means = self._means(terms, part)
         loss = sum((t.weight * means[n] for n, t in terms.items() if t.weight), torch.zeros(()))
@@ -115,9 +124,11 @@ class DenoiserTraining:
         """Every loss term of the averaged weights on fixed timesteps and noise."""
         sums: dict[str, float] = {}
         counts: dict[str, float] = {}
-        for rows, t, eps in self._validation:
-            prediction = self._predict(self.average.model, self.latents.val[rows], eps, t)
-            for name, term in self.losses(prediction, Rows("val", rows)).items():
+        for held_out, t, eps in self._validation:
+            rows = Rows("val", held_out)
+            x0, labels = self.latents.val[held_out], self.latents.labels(rows)
+            prediction = self._predict(self.average.model, x0, eps, t, labels)
+            for name, term in self.losses(prediction, rows).items():
                 sums[name] = sums.get(name, 0.0) + float(term.mean) * float(term.counted)
                 counts[name] = counts.get(name, 0.0) + float(term.counted)
         return {name: total / max(counts[name], 1e-12) for name, total in sums.items()}
@@ -171,10 +182,21 @@ class DenoiserTraining:
         shares = counts / totals.clamp_min(torch.finfo(totals.dtype).tiny)
         return {name: share * means[name] for name, share in zip(terms, shares, strict=True)}
 
-    def _predict(self, model: UNet2DModel, x0: Tensor, eps: Tensor, t: Tensor) -> Prediction:
+    def _predict(
+        self, model: UNet2DModel, x0: Tensor, eps: Tensor, t: Tensor, labels: Tensor | None
+    ) -> Prediction:
         with self.compute.autocast():
-            output = predict(model, self.process.noised(x0, eps, t), t)
+            output = predict(model, self.process.noised(x0, eps, t), t, labels)
         return self.process.prediction(x0, eps, t, output)
+
+    def _labels(self, epoch: int, rows: Tensor) -> Tensor | None:
+        """Conditions as the denoiser is told them: some are withheld, the same in every arm."""
+        labels = self.latents.labels(Rows("train", rows))
+        if labels is None:
+            return None
+        share, key = self.settings.condition_dropout, (*self._key, epoch, "condition")
+        withheld = chances(share, rows.tolist(), self._seed, *key).to(labels.device)
+        return torch.where(withheld, unconditional(self.model, labels), labels)
 
     def _noised_inputs(self, epoch: int, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x0, eps, t; noise is keyed by epoch and row, so it is the same in every arm."""
@@ -216,7 +238,11 @@ class DenoiserTraining:
     def _samples(self) -> Tensor:
         grid = self.settings.sample_grid
         sampler = Sampler(self.average.model, self.schedule, grid, self.compute)
-        batches = sampler.batches(grid.num_samples, 64, self._seed, "sample_grid")
+        labels = None
+        if count := num_conditions(self.model):  # in turn, so that every row of the grid has all
+            labels = torch.arange(grid.num_samples, device=self.compute.device) % count
+        key = (self._seed, "sample_grid")
+        batches = sampler.batches(grid.num_samples, 64, *key, labels=labels)
         return torch.cat(list(batches))
 
 

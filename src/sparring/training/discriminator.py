@@ -1,7 +1,7 @@
 """Training a discriminator on real and fake latents."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from .optimisation import add_up
 
 _BETAS = (0.5, 0.999)  # Radford et al. 2016
 _PLATEAU_FACTOR = 0.5
+_HELD_OUT_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ def split_rows(originals: np.ndarray, val_fraction: float, seed: int, *key: Key)
     return Halves(np.flatnonzero(~held_out), np.flatnonzero(held_out))
 
 
+class _Class(NamedTuple):
+    """Reals or fakes."""
+
+    name: str
+    is_real: float
+    latents: Tensor
+    rows: Halves
+    labels: Tensor | None
+
+
 class DiscriminatorTraining:
     """Adam on binary cross-entropy, batches half real and half fake. A `Stage` of the loop."""
 
@@ -65,14 +76,23 @@ class DiscriminatorTraining:
         compute: Compute,
         seed: int,
         key: tuple[Key, ...],
+        labels: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        """`reals` and `fakes` are `[N,C,H,W]` float32 on the device."""
+        """`reals` and `fakes` are `[N,C,H,W]` float32 on the device.
+
+        `labels` are the numbers of their conditions, int64 `[N]` each, for a discriminator with
+        conditions.
+        """
         self.model = model.to(compute.device).train()
         self.settings = settings
         self.compute = compute
         self.group = compute.group
         self.epochs = settings.epochs
-        self._classes = ((reals, real_rows), (fakes, fake_rows))
+        labels_of_reals, labels_of_fakes = labels or (None, None)
+        self._classes = (
+            _Class("real", 1.0, reals, real_rows, labels_of_reals),
+            _Class("fake", 0.0, fakes, fake_rows, labels_of_fakes),
+        )
         smaller = min(len(real_rows.train), len(fake_rows.train))
         self._half = min(settings.batch_size // 2, smaller)
         self.steps_per_epoch = smaller // self._half
@@ -87,11 +107,12 @@ class DiscriminatorTraining:
     def step(self, epoch: int, step: int) -> dict[str, Tensor]:
         """One update on as many reals as fakes."""
         batches = []
-        for label, (latents, rows) in zip(("real", "fake"), self._classes, strict=True):
-            order = permutation(len(rows.train), self._seed, *self._key, epoch, label)
+        for of in self._classes:
+            train = torch.from_numpy(of.rows.train)
+            order = permutation(len(train), self._seed, *self._key, epoch, of.name)
             chosen, part = self.group.share(order[step * self._half : (step + 1) * self._half])
-            batches.append(latents[torch.from_numpy(rows.train)[chosen]])
-        logits, is_real = self._score(*batches)
+            batches.append((of, train[chosen]))
+        logits, is_real = self._score(batches)
         loss = part * discriminator_loss(logits, is_real).mean()
         right = part * accuracy(logits, is_real).mean()
         self.optimizer.zero_grad(set_to_none=True)
@@ -105,9 +126,10 @@ class DiscriminatorTraining:
         """Loss and accuracy on the held-out rows, each class counting half."""
         self.model.eval()
         losses, accuracies = [], []
-        for is_real, (latents, rows) in zip((1.0, 0.0), self._classes, strict=True):
-            logits = self._logits(latents, rows.val)
-            label = torch.full_like(logits, is_real)
+        for of in self._classes:
+            held_out = torch.from_numpy(of.rows.val).split(_HELD_OUT_BATCH)
+            logits = torch.cat([self._score([(of, rows)])[0] for rows in held_out])
+            label = torch.full_like(logits, of.is_real)
             losses.append(discriminator_loss(logits, label).mean())
             accuracies.append(accuracy(logits, label).mean())
         self.model.train()
@@ -144,13 +166,11 @@ class DiscriminatorTraining:
         self.optimizer.load_state_dict(state["optimizer"])
         self.plateau.load_state_dict(state["plateau"])
 
-    def _score(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def _score(self, batches: list[tuple["_Class", Tensor]]) -> tuple[Tensor, Tensor]:
+        """Logits and who is real, of some rows of each class in one batch."""
+        latents = torch.cat([of.latents[rows] for of, rows in batches])
+        labels = [of.labels[rows] for of, rows in batches if of.labels is not None]
         with self.compute.autocast():
-            logits = self.model(torch.cat([real, fake]))
-        is_real = torch.zeros_like(logits)
-        is_real[: len(real)] = 1
-        return logits, is_real
-
-    def _logits(self, latents: Tensor, rows: np.ndarray) -> Tensor:
-        with self.compute.autocast():
-            return torch.cat([self.model(b) for b in latents[torch.from_numpy(rows)].split(256)])
+            logits = self.model(latents, torch.cat(labels) if labels else None)
+        truth = [torch.full((len(rows),), of.is_real) for of, rows in batches]
+        return logits, torch.cat(truth).to(logits)

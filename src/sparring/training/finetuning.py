@@ -70,7 +70,7 @@ class Finetuning(DenoiserTraining):
         if self._teacher is not None:
             terms |= self._semantic_terms(prediction, rows, self._teacher)
         if self._opponent is not None:
-            terms |= self._adversarial_terms(prediction, self._opponent)
+            terms |= self._adversarial_terms(prediction, rows, self._opponent)
         return terms
 
     def _semantic_terms(
@@ -85,9 +85,13 @@ class Finetuning(DenoiserTraining):
         means, counted = teacher.semantics.terms(prediction, layouts)
         return {n: Term(weights.get(n, 0.0), mean, counted) for n, mean in means.items()}
 
-    def _adversarial_terms(self, prediction: Prediction, opponent: Opponent) -> dict[str, Term]:
+    def _adversarial_terms(
+        self, prediction: Prediction, rows: Rows, opponent: Opponent
+    ) -> dict[str, Term]:
+        # Judged by the true condition, also where the denoiser was not told it.
+        labels = self.latents.labels(rows)
         with self.compute.autocast():
-            logits = opponent.discriminator(prediction.x0_pred)
+            logits = opponent.discriminator(prediction.x0_pred, labels)
         weights = timestep_weights(prediction, self.process.num_timesteps, opponent.loss)
         loss = weighted_mean(adversarial_loss(logits), weights)
         # A training signal on the x0_pred that the loss counts, never evidence of quality.

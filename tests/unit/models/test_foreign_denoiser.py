@@ -200,7 +200,7 @@ class TestRefused:
         [
             ({"_class_name": "UNet2DConditionModel"}, "config of a UNet2DConditionModel"),
             ({"out_channels": 8}, "in_channels is 4 but out_channels 8"),
-            ({"num_class_embeds": 3}, "has a class embedding"),
+            ({"class_embed_type": "timestep"}, "class_embed_type is 'timestep', expected a"),
             ({"sample_size": None}, "sample_size is None, expected the latents' side"),
             ({"block_out_channels": [8, 8, 8]}, "no UNet2DModel can be built from it"),
         ],

@@ -5,7 +5,15 @@ array of class ids, background 0, drawn like an architect's colour plan with roo
 doors, windows, sometimes a balcony, and furniture.
 """
 
+from sparring.data.procedural.conditions import BALCONY_CONDITIONS, balcony_condition
 from sparring.data.procedural.layout import generate_layout, generate_layouts
 from sparring.data.procedural.model import CLASSES, LayoutClass
 
-__all__ = ["CLASSES", "LayoutClass", "generate_layout", "generate_layouts"]
+__all__ = [
+    "BALCONY_CONDITIONS",
+    "CLASSES",
+    "LayoutClass",
+    "balcony_condition",
+    "generate_layout",
+    "generate_layouts",
+]

@@ -42,8 +42,10 @@ LEFT_OUT: tuple[LeftOut, ...] = (
     LeftOut(("*weighted_sampling", "*weighting_method", "*grouped_weights", "training.column",
              "*rare*", "training.max_weight", "training.min_weight", "*class_grouping*"),
             "every layout is drawn once per epoch"),
-    LeftOut(("*cfg*", "*guidance*", "*condition*", "*.cond", "*text_emb*", "*pov_emb*"),
-            "denoisers are unconditional here"),
+    LeftOut(("*cfg*", "*guidance*", "*condition*", "*.cond"),
+            "a dataset's `condition` names a column, and what is trained on it is conditional; "
+            "sampling.guidance_scale, diffusion.condition_dropout"),
+    LeftOut(("*text_emb*", "*pov_emb*"), "conditions are classes here: texts are not read"),
     LeftOut(("*deterministic", "*benchmark", "*compile"),
             "randomness follows from `seed` alone; there is nothing to switch"),
     LeftOut(("*frozen", "*freeze*"),
