@@ -18,7 +18,7 @@ from ..models.denoiser import forward_process, num_conditions, predict, uncondit
 from ..randomness import Key, chances, normals, permutation, timesteps
 from ..sampling.sampler import Sampler
 from ..settings.parts import DiffusionTraining
-from .loop import Weights
+from .loop import Mean, Weights
 from .optimisation import WeightAverage, add_up, lr_factor, set_learning_rate
 
 _MIN_VALIDATION_DRAWS = 512  # few held-out latents are each noised several times
@@ -102,13 +102,13 @@ class DenoiserTraining:
         losses = noise_loss(prediction)
         return {"noise_loss": Term(1.0, losses.mean(), len(losses))}
 
-    def step(self, epoch: int, step: int) -> dict[str, Tensor]:
+    def step(self, epoch: int, step: int) -> dict[str, Mean]:
         """One update on the step's share of the epoch's permutation."""
         rows, part = self.group.share(self._rows(epoch, step))
         labels = self._labels(epoch, rows)
         prediction = self._predict(self.model, *self._noised_inputs(epoch, rows), labels)
         terms = self.losses(prediction, Rows("train", rows))
-        means = self._means(terms, part)
+        means, counted = self._means(terms, part)
         loss = sum((t.weight * means[n] for n, t in terms.items() if t.weight), torch.zeros(()))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -117,7 +117,7 @@ class DenoiserTraining:
         set_learning_rate(self.optimizer, self._rate(epoch * self.steps_per_epoch + step))
         self.optimizer.step()
         self.average.update(self.model)
-        return values
+        return {name: Mean(value, counted[name]) for name, value in values.items()}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -168,19 +168,25 @@ class DenoiserTraining:
         self.average.updates = state["updates"]
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def _means(self, terms: dict[str, Term], part: float) -> dict[str, Tensor]:
-        """Means over the batch; of several processes each has its share, to be added up."""
+    def _means(
+        self, terms: dict[str, Term], part: float
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Means over the batch, and by how much its samples count.
+
+        Of several processes each has its share of a mean, to be added up.
+        """
         means = {name: term.mean for name, term in terms.items()}
-        if self.group.count == 1:
-            return means
         counts = torch.stack(
             [torch.as_tensor(t.counted, device=t.mean.device).float() for t in terms.values()]
         )
+        if self.group.count == 1:
+            return means, dict(zip(terms, counts, strict=True))
         counts *= part > 0
         totals = counts.clone()
         self.group.sum_([totals])
         shares = counts / totals.clamp_min(torch.finfo(totals.dtype).tiny)
-        return {name: share * means[name] for name, share in zip(terms, shares, strict=True)}
+        parts = {name: share * means[name] for name, share in zip(terms, shares, strict=True)}
+        return parts, dict(zip(terms, totals, strict=True))
 
     def _predict(
         self, model: UNet2DModel, x0: Tensor, eps: Tensor, t: Tensor, labels: Tensor | None

@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from .state import ResumeState
 from .tracking import Tracker, Untracked
 
 logger = logging.getLogger(__name__)
+_TINY = 1e-12
 Weights = dict[str, Tensor]
 
 
@@ -32,7 +33,7 @@ class Stage(Protocol):
     group: Group
     """The processes that share out the batches; what a step returns is of the whole batch."""
 
-    def step(self, epoch: int, step: int) -> dict[str, Tensor]:
+    def step(self, epoch: int, step: int) -> "Terms":
         """One optimiser update; returns detached loss terms, still on the device."""
 
     def validate(self) -> dict[str, float]:
@@ -55,6 +56,17 @@ class Stage(Protocol):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` gave."""
+
+
+class Mean(NamedTuple):
+    """A loss term that some samples of a batch have, and by how much they count together."""
+
+    value: Tensor
+    counted: Tensor
+
+
+Terms = Mapping[str, Tensor | Mean]
+"""Scalars by name. In the epoch's mean steps count alike, or a `Mean` by its samples."""
 
 
 @dataclass
@@ -135,7 +147,7 @@ class Loop:
         p = self.progress
         terms = self.stage.step(p.epoch, step)
         self._names = list(terms)
-        p.losses.append(torch.stack([terms[name].float() for name in self._names]))
+        p.losses.append(torch.stack([_counted(term) for term in terms.values()]))
         p.step = step + 1
         self._note()
         due = time.monotonic() - self._last_save > self._seconds_between_saves
@@ -144,8 +156,8 @@ class Loop:
 
     def _end_epoch(self) -> None:
         p, stage = self.progress, self.stage
-        losses = self._losses()
-        means = losses.mean(0).tolist()
+        values, counted = self._losses().unbind(-1)
+        means = ((values * counted).sum(0) / counted.sum(0).clamp_min(_TINY)).tolist()
         p.epoch, p.step, p.losses = p.epoch + 1, 0, []
         row: Row = {"epoch": p.epoch, "step": p.epoch * stage.steps_per_epoch}
         row["learning_rate"] = stage.learning_rate()
@@ -190,14 +202,15 @@ class Loop:
             p.extra = self.stage.extra()
 
     def _losses(self) -> Tensor:
-        """Loss terms of the epoch's steps so far, `[steps, terms]`; all finite or UserError."""
+        """Loss terms of the epoch's steps so far and by how much each counts, `[steps, terms, 2]`;
+        all finite or UserError."""
         device = self.progress.losses[-1].device  # those of an earlier attempt are on the CPU
         losses = torch.stack([terms.to(device) for terms in self.progress.losses]).cpu()
         bad = (~torch.isfinite(losses)).nonzero()
         if len(bad):
-            step, term = bad[0].tolist()
+            step, term, _ = bad[0].tolist()
             raise UserError(
-                f"{self._names[term]} is {losses[step, term].item()} at epoch "
+                f"{self._names[term]} is {losses[step, term, 0].item()} at epoch "
                 f"{self.progress.epoch + 1} step {step + 1}: training has diverged; lower "
                 "learning_rate, or set precision: fp32. The last good state is kept"
             )
@@ -245,6 +258,12 @@ class Loop:
         self.progress = Progress(**saved)
         self._resumed_at = self.progress.epoch * self.stage.steps_per_epoch + self.progress.step
         logger.info("going on from epoch %d step %d", self.progress.epoch, self.progress.step)
+
+
+def _counted(term: Tensor | Mean) -> Tensor:
+    """`[2]`: the value, and by how much it counts in the epoch's mean."""
+    mean = term if isinstance(term, Mean) else Mean(term, torch.ones_like(term))
+    return torch.stack([mean.value.float(), mean.counted.float()])
 
 
 def _shown(row: Row) -> str:

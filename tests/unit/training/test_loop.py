@@ -11,6 +11,7 @@ from sparring.artefacts.histories import history_text
 from sparring.distributed import ALONE, Group
 from sparring.errors import UserError
 from sparring.interrupts import InterruptedRun
+from sparring.training.loop import Mean
 
 
 class Scripted:
@@ -62,6 +63,21 @@ def test_history_has_one_row_per_epoch_and_a_baseline(tiny, tmp_path):
     assert [row["epoch"] for row in table] == ["0", "1", "2"]
     assert table[0]["train_loss"] == ""
     assert table[1]["val_loss"] == "4"
+
+
+def test_a_term_that_few_samples_have_is_averaged_over_these(tiny, tmp_path):
+    """Batches without any do not draw the epoch's mean towards 0; an epoch without any has 0."""
+
+    class Rare(Scripted):
+        def step(self, epoch, step):
+            value, counted = ((0.0, 0), (8.0, 1), (5.0, 3))[step] if epoch == 0 else (0.0, 0)
+            term = Mean(torch.tensor(value), torch.tensor(counted))
+            return super().step(epoch, step) | {"rare": term}
+
+    rows = tiny.run(Rare([9.0] * 3, steps=3), tmp_path).history
+    assert rows[1]["train_rare"] == pytest.approx((8 + 3 * 5) / 4)
+    assert rows[1]["train_loss"] == 2.0  # 1, 2 and 3: other steps count alike
+    assert rows[2]["train_rare"] == 0.0
 
 
 def test_validation_comes_at_its_interval_and_after_the_last_epoch(tiny, tmp_path):

@@ -56,7 +56,7 @@ def test_a_step_of_unet64_d4_with_all_four_losses(tiny, tmp_path):
     before = {name: p.detach().clone() for name, p in stage.model.named_parameters()}
     terms = stage.step(0, 0)
     for name in ("noise_loss", "segmentation_loss", "perceptual_loss", "discriminator_loss"):
-        assert torch.isfinite(terms[name])
-        assert terms[name] > 0, name
+        assert torch.isfinite(terms[name].value)
+        assert terms[name].value > 0, name
     still = [n for n, p in stage.model.named_parameters() if torch.equal(p, before[n])]
     assert still == []
