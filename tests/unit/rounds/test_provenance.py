@@ -2,6 +2,7 @@
 
 from sparring.rounds import final_denoiser, lineage
 
+EVALUATED = {"evaluation": {"feature_dim": 4}}
 DATA = ["datasets/tiny", "autoencoders/kl", "latents/tiny-kl"]
 
 
@@ -37,3 +38,15 @@ def test_a_start_from_a_directory_ends_the_chain(project):
     directory = project.model("mine", in_channels=4, sample_size=8)
     project.adversarial(start_from=directory, dataset="tiny", autoencoder="kl")
     assert places(project, "exp") == ["exp/selected", "exp", *DATA]
+
+
+def test_a_semantic_stage_hands_on_what_it_trained(project):
+    """Rounds that began there quote its records, and those of the stage before."""
+    project.pretrain()
+    project._write("semantic", {"kind": "finetune", "start_from": "base", **EVALUATED})
+    project.adversarial(start_from="semantic")
+    assert final_denoiser(project.load("semantic"), "semantic") == project.results(
+        "semantic/denoiser"
+    )
+    assert places(project, "semantic") == ["semantic", "base", *DATA]
+    assert places(project, "exp") == ["exp/selected", "exp", "semantic", "base", *DATA]
