@@ -8,7 +8,6 @@ import platform
 import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from sparring.artefacts.atomic import write_text
@@ -27,8 +26,8 @@ CASES: dict[str, tuple[str, int, bool]] = {
 }
 
 
-def one_step(decoder: str, pieces: int, adversarial: bool) -> tuple[float, float, float]:
-    """Peak resident memory in MB before and after a step, and its seconds."""
+def one_step(decoder: str, pieces: int, adversarial: bool) -> tuple[float, float]:
+    """Peak resident memory in MB before and after a step."""
     import numpy as np
     import torch
 
@@ -82,9 +81,9 @@ def one_step(decoder: str, pieces: int, adversarial: bool) -> tuple[float, float
         opponent=opponent if adversarial else None,
         teacher=teacher,
     )
-    before, start = _peak(), time.monotonic()
+    before = _peak()
     stage.step(0, 0)
-    return before, _peak(), time.monotonic() - start
+    return before, _peak()
 
 
 def _peak() -> float:
@@ -104,15 +103,15 @@ def main() -> None:
         f"{SIDE} x {SIDE}. Decoder widths {DECODERS['narrow']}, wide {DECODERS['reference']}. The "
         "memory before the step holds models and weight average, not yet gradients and moments.",
         "",
-        "| losses | MB before | MB peak | seconds |",
-        "|---|---|---|---|",
+        "| losses | MB before | MB peak |",
+        "|---|---|---|",
     ]
     for name in CASES:
         said = subprocess.run(
             [sys.executable, __file__, name], capture_output=True, text=True, check=True
         ).stdout
-        before, peak, seconds = map(float, said.split())
-        lines.append(f"| {name} | {before:.0f} | {peak:.0f} | {seconds:.1f} |")
+        before, peak = map(float, said.split())
+        lines.append(f"| {name} | {before:.0f} | {peak:.0f} |")
         print(lines[-1], flush=True)
     results = Path(__file__).parent / "results" / "step_memory.md"
     write_text(results, "\n".join(lines) + "\n")

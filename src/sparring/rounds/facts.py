@@ -13,9 +13,8 @@ from ..data.manifest import (
     read_manifest,
     split_counts,
 )
-from ..data.procedural import BALCONY_CONDITIONS
 from ..errors import UserError
-from ..settings.dataset import ManifestDataset, ProceduralDataset
+from ..settings.dataset import BALCONY_CONDITIONS, ManifestDataset, ProceduralDataset
 from .given_models import given_model
 from .loading import Rounds
 

@@ -75,6 +75,9 @@ class ManifestDataset(Settings):
         return [f for f in (self.manifest, classes, *sorted(beside.glob("*.zip"))) if f.is_file()]
 
 
+BALCONY_CONDITIONS = ("balcony", "no balcony")
+
+
 class ProceduralDataset(Settings):
     """Furnished apartments from the built-in generator."""
 

@@ -107,6 +107,8 @@ def _start(cluster: Cluster, job: Job, twin: bool = False) -> subprocess.Popen:
         stdout=_file(asked.output, job),
         stderr=_file(asked.error or asked.output, job),
         start_new_session=True,
+        # sbatchd does so; a shell that runs the tests in the background has them ignore SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -5,12 +5,11 @@ array of class ids, background 0, drawn like an architect's colour plan with roo
 doors, windows, sometimes a balcony, and furniture.
 """
 
-from sparring.data.procedural.conditions import BALCONY_CONDITIONS, balcony_condition
+from sparring.data.procedural.conditions import balcony_condition
 from sparring.data.procedural.layout import generate_layout, generate_layouts
 from sparring.data.procedural.model import CLASSES, LayoutClass
 
 __all__ = [
-    "BALCONY_CONDITIONS",
     "CLASSES",
     "LayoutClass",
     "balcony_condition",

@@ -3,8 +3,7 @@
 import numpy as np
 
 from sparring.data.procedural.model import BALCONY
-
-BALCONY_CONDITIONS = ("balcony", "no balcony")
+from sparring.settings.dataset import BALCONY_CONDITIONS
 
 
 def balcony_condition(layout: np.ndarray) -> str:
