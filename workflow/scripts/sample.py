@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sparring.settings.stages import Sample
 from sparring.stages.job import Job, StageParser, run_job
+from sparring.stages.parser import add_sampled_models
 
 
 def run(job: Job[Sample], args: argparse.Namespace) -> None:
@@ -12,9 +13,7 @@ def run(job: Job[Sample], args: argparse.Namespace) -> None:
     from sparring.stages.decoding import sample_pictures
     from sparring.stages.sampling import Models
 
-    sample_pictures(
-        job, Models(args.denoiser, args.autoencoder, conditions=args.conditions), args.output
-    )
+    sample_pictures(job, Models.given(args), args.output)
 
 
 EXAMPLE = r"""
@@ -25,13 +24,7 @@ EXAMPLE = r"""
 
 if __name__ == "__main__":
     parser = StageParser(__doc__, EXAMPLE)
-    parser.add_input("--denoiser", required=True, help="denoiser directory")
-    parser.add_input("--autoencoder", required=True, help="autoencoder that the latents belong to")
-    parser.add_input(
-        "--conditions",
-        help="for a class-conditional denoiser: latents of its training data, whose conditions "
-        "the samples take",
-    )
+    add_sampled_models(parser)
     parser.add_argument(
         "--output",
         type=Path,

@@ -5,15 +5,14 @@ from pathlib import Path
 
 from sparring.settings.stages import SampleFake
 from sparring.stages.job import Job, StageParser, run_job
+from sparring.stages.parser import add_sampled_models
 
 
 def run(job: Job[SampleFake], args: argparse.Namespace) -> None:
     """Call the stage; torch is imported here, after run_job has set the thread count."""
     from sparring.stages.sampling import Models, sample_fake
 
-    sample_fake(
-        job, Models(args.denoiser, args.autoencoder, conditions=args.conditions), args.output
-    )
+    sample_fake(job, Models.given(args), args.output)
 
 
 EXAMPLE = r"""
@@ -24,12 +23,6 @@ EXAMPLE = r"""
 
 if __name__ == "__main__":
     parser = StageParser(__doc__, EXAMPLE)
-    parser.add_input("--denoiser", required=True, help="denoiser directory")
-    parser.add_input("--autoencoder", required=True, help="autoencoder that the latents belong to")
-    parser.add_input(
-        "--conditions",
-        help="for a class-conditional denoiser: latents of its training data, whose conditions "
-        "the samples take",
-    )
+    add_sampled_models(parser)
     parser.add_argument("--output", type=Path, required=True, help="latents file to write")
     run_job(SampleFake, parser, run)

@@ -1,7 +1,7 @@
 """Packed layouts: class ids `[N,H,W]` or RGB `[N,H,W,3]` in HDF5, with who they are."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +28,11 @@ class LayoutRow:
     is_augmented: bool
     condition: str = ""
     """What class-conditional models are told; empty where the dataset names no condition."""
+
+
+def conditions_of_rows(rows: Sequence[LayoutRow], source: str) -> list[str]:
+    """The conditions that rows have; refused by `condition_names` if they cannot serve."""
+    return condition_names([row.condition for row in rows], [row.split for row in rows], source)
 
 
 @contextmanager
@@ -64,9 +69,8 @@ class LayoutsWriter:
             hdf5.write_strings(self._file, name, [getattr(row, name) for row in self._rows])
         flags = np.array([row.is_augmented for row in self._rows], dtype=bool)
         self._file.create_dataset("is_augmented", data=flags)
-        conditions = [row.condition for row in self._rows]
-        if condition_names(conditions, [row.split for row in self._rows], str(self._path)):
-            hdf5.write_strings(self._file, COLUMN, conditions)
+        if conditions_of_rows(self._rows, str(self._path)):
+            hdf5.write_strings(self._file, COLUMN, [row.condition for row in self._rows])
 
 
 class Layouts:

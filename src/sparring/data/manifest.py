@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..artefacts.conditions import condition_names
-from ..artefacts.layouts import SPLITS, LayoutRow
+from ..artefacts.layouts import SPLITS, LayoutRow, conditions_of_rows
 from ..errors import UserError
 from ..settings.dataset import ManifestDataset, SplitFractions
 
@@ -270,7 +269,7 @@ def _require_conditions(entries: list[ManifestEntry], path: Path, column: str) -
     """The conditions can be learnt, and a copy has its original's."""
     rows = [entry.row for entry in entries]
     source = f"{path}: column {column!r}"
-    if not condition_names([row.condition for row in rows], [row.split for row in rows], source):
+    if not conditions_of_rows(rows, source):
         raise UserError(f"{source} is empty; fill it, or leave condition out")
     originals = {row.sample_id: row for row in rows if not row.is_augmented}
     for row in rows:

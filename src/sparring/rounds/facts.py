@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from functools import cache
 
-from ..artefacts.conditions import condition_names
+from ..artefacts.layouts import conditions_of_rows
 from ..data.images import ImageSource
 from ..data.manifest import (
     LATENT_COLUMN,
-    ManifestEntry,
     columns,
     count_originals,
     read_manifest,
@@ -83,15 +82,9 @@ def _manifest_facts(settings_json: str) -> DatasetFacts:
         rows["train"],
         originals["test"],
         rows["test"],
-        _conditions(entries, settings),
+        tuple(conditions_of_rows([entry.row for entry in entries], str(settings.manifest))),
         settings.latents == "encode" and LATENT_COLUMN in columns(settings.manifest),
     )
-
-
-def _conditions(entries: list[ManifestEntry], settings: ManifestDataset) -> tuple[str, ...]:
-    rows = [entry.row for entry in entries] if settings.condition else []
-    named, splits = [row.condition for row in rows], [row.split for row in rows]
-    return tuple(condition_names(named, splits, str(settings.manifest)))
 
 
 def _autoencoder_shape(rounds: Rounds, name: str) -> tuple[int, int]:

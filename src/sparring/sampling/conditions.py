@@ -19,17 +19,19 @@ class Conditions:
     names: list[str]
     drawn_from: np.ndarray
     """Numbers of conditions, int64 `[N]`."""
+    seed: int
     key: tuple[Key, ...]
-    """The seed, then what the samples are for."""
+    """What the samples are for."""
 
     def of(self, numbers: range) -> np.ndarray:
         """The numbers of the conditions of these samples, int64 `[B]`."""
-        seed, *key = self.key
-        rows = [key_seed(int(seed), *key, "condition", n) % len(self.drawn_from) for n in numbers]
-        return self.drawn_from[rows]
+        count, key = len(self.drawn_from), (*self.key, "condition")
+        return self.drawn_from[[key_seed(self.seed, *key, n) % count for n in numbers]]
 
 
-def conditions_of(latents: LatentsInfo, *key: Key, only: str | None = None) -> Conditions:
+def conditions_of(
+    latents: LatentsInfo, seed: int, *key: Key, only: str | None = None
+) -> Conditions:
     """As the latents have them, or all samples of one condition, by name.
 
     Raises UserError where no condition has that name.
@@ -44,4 +46,4 @@ def conditions_of(latents: LatentsInfo, *key: Key, only: str | None = None) -> C
                 f"{', '.join(latents.conditions)}"
             )
         drawn_from = np.array([latents.conditions.index(only)], dtype=np.int64)
-    return Conditions(latents.conditions, drawn_from, key)
+    return Conditions(latents.conditions, drawn_from, seed, key)

@@ -219,6 +219,17 @@ class StageParser(argparse.ArgumentParser):
         return next(a.option_strings[0] for a in self._actions if a.dest == dest)
 
 
+def add_sampled_models(parser: StageParser) -> None:
+    """The inputs of every program that samples a denoiser; `Models.given` takes them up."""
+    parser.add_input("--denoiser", required=True, help="denoiser directory")
+    parser.add_input("--autoencoder", required=True, help="autoencoder that the latents belong to")
+    parser.add_input(
+        "--conditions",
+        help="for a class-conditional denoiser: latents of its training data, whose conditions "
+        "the samples take",
+    )
+
+
 def is_by_hand(args: argparse.Namespace) -> bool:
     """Whether the settings are among the options, not in a job file."""
     return args.job is None or args.settings is not None

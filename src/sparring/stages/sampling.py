@@ -1,5 +1,6 @@
 """Stages that sample a denoiser: an iteration's fakes, and samples to judge a model by."""
 
+import argparse
 import logging
 import time
 from dataclasses import dataclass
@@ -38,6 +39,11 @@ class Models:
     """scheduler_config.json, where it does not lie in the denoiser's directory."""
     conditions: Path | None = None
     """Latents of the training data, where the denoiser is class-conditional."""
+
+    @classmethod
+    def given(cls, args: argparse.Namespace) -> "Models":
+        """From the options that `add_sampled_models` adds."""
+        return cls(args.denoiser, args.autoencoder, conditions=args.conditions)
 
 
 @dataclass(frozen=True)
@@ -113,8 +119,9 @@ def _sample(job: Job[Any], models: Models, draw: Draw, output: Path) -> None:
 def _conditions(job: Job[Any], models: Models, draw: Draw) -> Conditions | None:
     only = getattr(job.settings, "condition", None)
     if models.conditions is not None:
-        key = (job.settings.seed, *draw.key)
-        return conditions_of(latents_info(models.conditions), *key, only=only)
+        return conditions_of(
+            latents_info(models.conditions), job.settings.seed, *draw.key, only=only
+        )
     if only is not None:
         raise UserError(
             f"condition is {only!r}, but --conditions is missing: it names latents of the training "
