@@ -9,7 +9,7 @@ import sys
 import pytest
 from workspace import REPOSITORY
 
-from sparring.settings import stages
+from sparring.settings import stages, stages_by_hand
 from sparring.settings.documentation import keys_of
 
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -44,7 +44,8 @@ def commands_in(text):
 
 
 def stage_of(name):
-    return next(k for k in vars(stages).values() if getattr(k, "stage", None) == name)
+    kinds = (vars(stages) | vars(stages_by_hand)).values()
+    return next(k for k in kinds if getattr(k, "stage", None) == name)
 
 
 @pytest.mark.parametrize("name", STAGES)

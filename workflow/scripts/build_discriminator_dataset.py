@@ -7,7 +7,7 @@ a latent_path such as real_latents.h5#12 is a file beside the manifest and a row
 import argparse
 from pathlib import Path
 
-from sparring.settings.stages import BuildDiscriminatorDataset
+from sparring.settings.stages_by_hand import BuildDiscriminatorDataset
 from sparring.stages.job import Job, StageParser, run_job
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from sparring.settings.stages import Decode
+from sparring.settings.stages_by_hand import Decode
 from sparring.stages.job import Job, StageParser, run_job
 
 

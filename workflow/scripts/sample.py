@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from sparring.settings.stages import Sample
+from sparring.settings.stages_by_hand import Sample
 from sparring.stages.job import Job, StageParser, run_job
 from sparring.stages.parser import add_sampled_models
 

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..models.autoencoder import Codec, autoencoder_digest
 from ..progress import progress
 from ..sampling.pictures import enlarged, grid, save_picture
-from ..settings.stages import Decode, Sample
+from ..settings.stages_by_hand import Decode, Sample
 from .job import Job
 from .sampling import Models, batches_of, sample
 

@@ -10,13 +10,13 @@ from typing import Any
 from ..artefacts.atomic import write_text
 from ..artefacts.latents import latents_info, read_column
 from ..settings.stages import (
-    BuildDiscriminatorDataset,
     EncodeLayouts,
     EncodeReal,
     PackLayouts,
     SampleFake,
     StageSettings,
 )
+from ..settings.stages_by_hand import BuildDiscriminatorDataset
 from .autoencoder import encode_layouts
 from .data import encode_real, pack_layouts
 from .job import Job

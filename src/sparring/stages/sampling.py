@@ -22,7 +22,8 @@ from ..randomness import Key
 from ..sampling.conditions import Conditions, conditions_of
 from ..sampling.sampler import Sampler
 from ..settings.parts import SamplingSettings
-from ..settings.stages import Sample, SampleEvaluation, SampleFake, SampleFakeShard
+from ..settings.stages import SampleEvaluation, SampleFake, SampleFakeShard
+from ..settings.stages_by_hand import Sample
 from ..training.state import PartsState
 from .job import Job
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from sparring.settings import stages
+from sparring.settings import stages, stages_by_hand
 from sparring.settings.by_hand import defaults_by_hand, keys_by_hand
 from sparring.settings.documentation import keys_of
 from sparring.settings.experiment import AdversarialExperiment
@@ -19,7 +19,7 @@ from sparring.settings.stages import (
 
 ALL = [
     value
-    for value in vars(stages).values()
+    for value in (vars(stages) | vars(stages_by_hand)).values()
     if inspect.isclass(value) and issubclass(value, StageSettings) and value is not StageSettings
 ]
 

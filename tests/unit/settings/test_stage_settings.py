@@ -6,7 +6,7 @@ import json
 import pytest
 
 from sparring.errors import UserError
-from sparring.settings import stages
+from sparring.settings import stages, stages_by_hand
 from sparring.settings.base import canonical_json
 from sparring.settings.dataset import ManifestDataset, ProceduralDataset
 from sparring.settings.experiment import ExperimentUnion
@@ -14,9 +14,7 @@ from sparring.settings.parts import AdversarialLoss, DiscriminatorSettings, Fine
 from sparring.settings.reading import validate
 from sparring.settings.semantic import SemanticLoss
 from sparring.settings.stages import (
-    BuildDiscriminatorDataset,
     CompareSamples,
-    Decode,
     EncodeLayouts,
     EncodeReal,
     Evaluate,
@@ -27,7 +25,6 @@ from sparring.settings.stages import (
     MeasureLayouts,
     PackLayouts,
     PretrainDiffusion,
-    Sample,
     SampleEvaluation,
     SampleFake,
     SampleFakeShard,
@@ -37,10 +34,11 @@ from sparring.settings.stages import (
     TrainAutoencoder,
     TrainDiscriminator,
 )
+from sparring.settings.stages_by_hand import BuildDiscriminatorDataset, Decode, Sample
 
 ALL = [
     value
-    for value in vars(stages).values()
+    for value in (vars(stages) | vars(stages_by_hand)).values()
     if inspect.isclass(value) and issubclass(value, StageSettings) and value is not StageSettings
 ]
 EXAMPLES = [

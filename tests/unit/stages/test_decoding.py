@@ -16,7 +16,7 @@ from sparring.models.autoencoder import Codec, build_autoencoder
 from sparring.models.denoiser import build_denoiser, build_scheduler, save_denoiser
 from sparring.settings.autoencoder import AutoencoderSettings
 from sparring.settings.parts import DenoiserSettings, NoiseScheduleSettings, SamplingSettings
-from sparring.settings.stages import Decode, Sample
+from sparring.settings.stages_by_hand import Decode, Sample
 from sparring.stages.decoding import decode_latents, sample_pictures
 from sparring.stages.job import Job
 from sparring.stages.sampling import Models

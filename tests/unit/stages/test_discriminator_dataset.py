@@ -16,7 +16,7 @@ from sparring.models.autoencoder import build_autoencoder
 from sparring.models.denoiser import build_denoiser, build_scheduler, save_denoiser
 from sparring.settings.autoencoder import AutoencoderSettings
 from sparring.settings.parts import DenoiserSettings, NoiseScheduleSettings
-from sparring.settings.stages import BuildDiscriminatorDataset
+from sparring.settings.stages_by_hand import BuildDiscriminatorDataset
 from sparring.stages import discriminator_dataset
 from sparring.stages.discriminator_dataset import build_discriminator_dataset
 from sparring.stages.job import Job
