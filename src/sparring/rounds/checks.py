@@ -7,7 +7,7 @@ from typing import Any
 from ..data.images import classes_file
 from ..errors import UserError
 from ..models.presets import PRESETS
-from ..settings.dataset import ProceduralDataset
+from ..settings.dataset import ManifestDataset
 from ..settings.experiment import (
     AdversarialExperiment,
     Experiment,
@@ -65,7 +65,7 @@ def _check_autoencoder(rounds: Rounds, name: str) -> None:
         )
     dataset = datasets[settings.dataset]
     used = name in {rounds.data_of(experiment)[1] for experiment in rounds.experiments}
-    if not used or settings.start_from is not None or isinstance(dataset, ProceduralDataset):
+    if not used or settings.start_from is not None or not isinstance(dataset, ManifestDataset):
         return
     if settings.input == "classes" and classes_file(dataset) is None:
         raise UserError(

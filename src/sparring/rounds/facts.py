@@ -53,6 +53,12 @@ def dataset_facts(rounds: Rounds, dataset: str) -> DatasetFacts:
         num_val, num_test = split_counts(settings.num_layouts, settings.split)
         train = settings.num_layouts - num_val - num_test
         return DatasetFacts(settings.size, train, train, num_test, num_test)
+    if not isinstance(settings, ManifestDataset):
+        raise UserError(
+            f"{rounds.source}: datasets.{dataset}.kind is {settings.kind!r}, volumes, but layouts "
+            "are wanted; name a dataset of kind manifest or procedural, or make the experiment's "
+            "kind vqgan"
+        )
     return _manifest_facts(settings.model_dump_json())
 
 

@@ -16,6 +16,7 @@ from ..settings.experiment import (
 )
 from ..settings.reading import validate
 from ..settings.semantic import SemanticLoss
+from ..settings.volumes import AnyVolumes
 from .experiment_files import ExperimentFiles
 from .references import Reference, parse_reference
 
@@ -104,6 +105,16 @@ class Rounds:
             )
         inherited = self.data_of(reference.experiment)
         return dataset or inherited[0], autoencoder or inherited[1]
+
+    def volumes(self, dataset: str) -> AnyVolumes:
+        """A dataset of volumes; refuses layouts."""
+        settings = self.config.datasets[dataset]
+        if not isinstance(settings, AnyVolumes):
+            raise UserError(
+                f"{self.source}: datasets.{dataset}.kind is {settings.kind!r}, layouts, but "
+                "volumes are wanted; name a dataset of kind nifti or phantoms"
+            )
+        return settings
 
     def device_of(self, name: str) -> str:
         """Where an experiment's jobs run."""
