@@ -16,7 +16,7 @@ def run(job: Job[PackVolumes], args: argparse.Namespace) -> None:
 
 EXAMPLE = r"""
     python workflow/scripts/pack_volumes.py --output by_hand/volumes.h5 \
-        --set dataset.kind=phantoms --set dataset.size=32
+        --set dataset.num_volumes=6 --set dataset.size=32
     python workflow/scripts/pack_volumes.py --output mine/volumes.h5 --manifest mine/volumes.csv
 """
 
@@ -28,6 +28,6 @@ if __name__ == "__main__":
         key="dataset.manifest",
         also={"dataset.kind": "nifti"},
         type=Path,
-        help="CSV that names volumes; without it give --set dataset.kind=phantoms",
+        help="CSV that names volumes; without it phantoms are generated",
     )
     run_job(PackVolumes, parser, run)

@@ -65,6 +65,20 @@ def resample(
     return values, np.asarray(done.meta["affine"], dtype=np.float64)
 
 
+def resample_to(
+    volume: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], target: np.ndarray
+) -> np.ndarray:
+    """int16 HU `[D,H,W]` of affine `[4,4]` on the grid of another shape and affine."""
+    import torch
+    from monai.data import MetaTensor
+    from monai.transforms import SpatialResample
+
+    hu = MetaTensor(torch.from_numpy(volume.astype(np.float32))[None], affine=torch.tensor(affine))
+    to_grid = SpatialResample(mode="bilinear", padding_mode="border", dtype=np.float32)
+    done = to_grid(hu, dst_affine=torch.tensor(target), spatial_size=shape)
+    return np.rint(done[0].numpy()).astype(np.int16)
+
+
 def _from_manifest(settings: VolumeDataset) -> Iterator[Packed]:
     entries = read_volume_manifest(settings)
     for path, rows in groupby(entries, key=lambda entry: entry.path):

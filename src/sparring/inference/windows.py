@@ -37,8 +37,8 @@ def blend(
     `read(box)` gives float32 `[d,h,w]` of a box of slices; `network` takes and returns
     `[B,1,w,w,w]`; `write(box, values)` gets every voxel of the volume once, slab by slab along its
     longest axis, in an array that is used again afterwards. Windows are spread evenly with at
-    least `overlap` (a share of the window) in common, over which one fades into the next (`fading`). A volume smaller than the window is
-    continued by its outermost voxels.
+    least `overlap` (a share of the window) in common, over which one fades into the next
+    (`fading`). A volume smaller than the window is continued by its outermost voxels.
 
     Memory, beside the network's own: `8 * window * A * B` bytes for a volume whose two shorter
     axes have A and B voxels. Where all windows agree the blend is exactly what they say, so that

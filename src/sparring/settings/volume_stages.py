@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .stages import StageSettings
-from .volumes import VolumeSettings
+from .volumes import HUWindow, VolumeGrid, VolumeSettings, WindowSettings
 
 
 class PackVolumes(StageSettings):
@@ -15,3 +15,17 @@ class PackVolumes(StageSettings):
     def files(self) -> list[Path]:
         """The manifest and the volumes that it names."""
         return self.dataset.files()
+
+
+class ReconstructVolume(StageSettings, VolumeGrid, HUWindow):
+    """One NIfTI file through a VQ-GAN.
+
+    Orientation, spacing and HU window are those that the model was trained with; where its
+    config.json names them, that counts.
+    """
+
+    stage = "reconstruct"
+    squeeze: bool = False
+    """Drop axes of length 1 from volumes of more than three dimensions, instead of refusing."""
+    inference: WindowSettings = WindowSettings()
+    """How windows are laid over the volume."""

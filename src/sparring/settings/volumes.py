@@ -29,7 +29,39 @@ class HUWindow(Settings):
         return self
 
 
-class VolumeDataset(HUWindow):
+class VolumeGrid(Settings):
+    """Which way the axes run, and how far voxels lie apart."""
+
+    orientation: str = Field("RAS", pattern="^[LRPAIS]{3}$")
+    """Axis directions that volumes are turned to: R or L, A or P, S or I, in any order."""
+    spacing: tuple[float, float, float] | None = None
+    """Millimetres per voxel along the three axes to resample to; by default as it is."""
+
+    @model_validator(mode="after")
+    def _axes_differ(self) -> "VolumeGrid":
+        if {_ENDS[end] for end in self.orientation} != {0, 1, 2}:
+            raise ValueError(
+                f"orientation is {self.orientation!r}, expected one of R or L, one of A or P and "
+                "one of S or I, such as RAS"
+            )
+        if self.spacing is not None and min(self.spacing) <= 0:
+            raise ValueError(f"spacing is {list(self.spacing)}, expected millimetres above 0")
+        return self
+
+
+class WindowSettings(Settings):
+    """How a whole volume goes through a network that takes windows."""
+
+    window: int = Field(128, ge=8)
+    """Voxels along a window's side; the model's downsampling divides it."""
+    overlap: float = Field(0.25, ge=0, lt=0.95)
+    """Share of the window that it has in common with the next, over which one fades into the
+    other; 0 lays them side by side, with seams."""
+    batch_size: int = Field(1, ge=1)
+    """Windows at once; does not change the result but for rounding."""
+
+
+class VolumeDataset(VolumeGrid, HUWindow):
     """CT volumes in NIfTI files named by a CSV file."""
 
     kind: Literal["nifti"]
@@ -45,10 +77,6 @@ class VolumeDataset(HUWindow):
     """`slab` lets one patient stand in several splits, for a handful of volumes: rows are parts of
     volumes, given in column `slab` as slices from:to along the third axis. Held-out slabs of
     volumes that also train are easier than new patients; reports say so."""
-    orientation: str = Field("RAS", pattern="^[LRPAIS]{3}$")
-    """Axis directions that volumes are turned to: R or L, A or P, S or I, in any order."""
-    spacing: tuple[float, float, float] | None = None
-    """Millimetres per voxel along the three axes to resample to; by default as it is."""
     squeeze: bool = False
     """Drop axes of length 1 from volumes of more than three dimensions, instead of refusing."""
     pad: bool = False
@@ -57,17 +85,6 @@ class VolumeDataset(HUWindow):
     """Shares of the patients, used when the manifest has no split column."""
     split_seed: int = 42
     """Draws the patients of each split when the manifest has no split column."""
-
-    @model_validator(mode="after")
-    def _axes_differ(self) -> "VolumeDataset":
-        if {_ENDS[end] for end in self.orientation} != {0, 1, 2}:
-            raise ValueError(
-                f"orientation is {self.orientation!r}, expected one of R or L, one of A or P and "
-                "one of S or I, such as RAS"
-            )
-        if self.spacing is not None and min(self.spacing) <= 0:
-            raise ValueError(f"spacing is {list(self.spacing)}, expected millimetres above 0")
-        return self
 
     def files(self) -> list[Path]:
         """The manifest and the volumes that it names, as far as they are there.
