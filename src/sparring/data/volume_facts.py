@@ -61,7 +61,7 @@ def resampled_shape(
     if wanted is None:
         return shape
     sides = zip(shape, spacing, wanted, strict=True)
-    d, h, w = (round((n - 1) * old / new) + 1 for n, old, new in sides)
+    d, h, w = (round((n - 1) * old / new + 1) for n, old, new in sides)
     return d, h, w
 
 

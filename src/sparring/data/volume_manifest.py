@@ -21,6 +21,8 @@ class VolumeEntry:
     """One row: the file, whose it is, and the part of it that is meant."""
 
     path: Path
+    named: str
+    """The path as the manifest has it."""
     sample_id: str
     patient_id: str
     split: str
@@ -41,6 +43,7 @@ def read_volume_manifest(settings: VolumeDataset) -> list[VolumeEntry]:
     entries = [
         VolumeEntry(
             path.parent / record[settings.volume_column],
+            record[settings.volume_column],
             record.get("sample_id") or _sample_id(record, settings.volume_column),
             patient,
             split,

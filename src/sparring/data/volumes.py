@@ -93,7 +93,7 @@ def _from_manifest(settings: VolumeDataset) -> Iterator[Packed]:
                 entry.patient_id,
                 entry.split,
                 origin,
-                str(path.relative_to(settings.manifest.parent)),
+                entry.named,
             )
             yield volume[:, :, start:stop], row
 

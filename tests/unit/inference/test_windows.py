@@ -50,7 +50,6 @@ def test_windows_at_once_do_not_change_the_result(batch_size):
 
 
 def test_it_is_what_monai_computes_with_everything_in_memory():
-    pytest.importorskip("monai")
     from monai.inferers import sliding_window_inference
 
     values = volume(24, 32, 40)
