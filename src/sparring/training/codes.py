@@ -1,7 +1,9 @@
 """What a training does to a codebook: begin it, follow the latents, restart dead codes."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,28 +14,38 @@ from ..settings.vqgan import CodebookSettings
 
 
 class Seen(NamedTuple):
-    """Latents `[B,C,d,h,w]` of some patches, and the codes that they took, `[B,d,h,w]`."""
+    """What a process saw of a batch."""
 
+    numbers: Sequence[int]
+    """Which of its patches."""
     latents: Tensor
-    indices: Tensor
+    """`[B,C,d,h,w]`."""
+    indices: Tensor | None = None
+    """The codes that they took, `[B,d,h,w]`; None where they were not rounded."""
 
 
 class CodebookTraining:
     """Keeps the codebooks of all processes alike."""
 
     def __init__(
-        self, codebook: EmaCodebook, settings: CodebookSettings, group: Group, seed: int
+        self,
+        codebook: EmaCodebook,
+        settings: CodebookSettings,
+        group: Group,
+        batch_size: int,
+        seed: int,
     ) -> None:
+        """`batch_size` is that of all processes together."""
         self.codebook, self.settings = codebook, settings
-        self._group, self._seed = group, seed
+        self._group, self._batch_size, self._seed = group, batch_size, seed
 
     def should_begin(self, n: int) -> bool:
         """Whether latents are rounded from step n on, but the codes have no place yet."""
         return n >= self.settings.start_step and not self.codebook.initialised
 
-    def begin(self, latents: Tensor, n: int) -> None:
-        """Place the codes at latents `[B,C,d,h,w]` drawn at random."""
-        self.codebook.initialise(self._drawn([latents], n))
+    def begin(self, seen: list[Seen], part: float, n: int) -> None:
+        """Place the codes at latents drawn at random."""
+        self.codebook.initialise(self._drawn(seen, part, n))
 
     @torch.no_grad()
     def follow(self, seen: list[Seen], part: float, n: int) -> Tensor:
@@ -45,7 +57,7 @@ class CodebookTraining:
         book = self.codebook
         if not book.initialised:
             return seen[0].latents.new_zeros(())
-        usages = [book.usage(*one) for one in seen]
+        usages = [book.usage(one.latents, one.indices) for one in seen if one.indices is not None]
         counts, sums = (torch.stack(parts).sum(0) for parts in zip(*usages, strict=True))
         if part == 0:
             counts, sums = torch.zeros_like(counts), torch.zeros_like(sums)
@@ -53,16 +65,20 @@ class CodebookTraining:
         book.update(Usage(counts, sums))
         dead = book.dead(self.settings.restart_below)
         if (n + 1) % self.settings.restart_interval == 0:
-            book.restart(dead, self._drawn([one.latents for one in seen], n))
+            book.restart(dead, self._drawn(seen, part, n))
         return dead.sum().float()
 
-    def _drawn(self, latents: list[Tensor], n: int) -> Tensor:
-        """One cell per code, `[K,C]`, from the main process's latents, alike in all processes."""
-        cells = torch.cat([one.movedim(1, -1).flatten(0, -2) for one in latents])
-        draw, count = numpy_generator(self._seed, "codes", n), self.codebook.num_codes
-        chosen = draw.choice(len(cells), size=count, replace=len(cells) < count)
-        drawn = cells[torch.from_numpy(chosen).to(cells.device)]
-        if not self._group.is_main:
-            drawn = torch.zeros_like(drawn)
+    def _drawn(self, seen: list[Seen], part: float, n: int) -> Tensor:
+        """One cell per code, `[K,C]`, drawn from the whole batch; each process gives its own."""
+        own = [number for one in seen for number in one.numbers] if part else []
+        latents = torch.cat([one.latents for one in seen])
+        cells = latents.movedim(1, -1).flatten(1, -2)
+        per_patch, count = cells.shape[1], self.codebook.num_codes
+        total, draw = self._batch_size * per_patch, numpy_generator(self._seed, "codes", n)
+        chosen = draw.choice(total, size=count, replace=total < count)
+        drawn = cells.new_zeros(count, cells.shape[2])
+        for place, number in enumerate(own):
+            codes = np.flatnonzero(chosen // per_patch == number)
+            drawn[codes] = cells[place, chosen[codes] % per_patch]
         self._group.sum_([drawn])
         return drawn

@@ -92,7 +92,7 @@ class VqganStage:
         self._seed, self._picture = seed, picture
         book = self.model.codebook
         self._codes = (
-            CodebookTraining(book, codebook, self.group, seed)
+            CodebookTraining(book, codebook, self.group, training.batch_size, seed)
             if isinstance(book, EmaCodebook)
             else None
         )
@@ -106,7 +106,7 @@ class VqganStage:
         n = self.span.first + epoch * self.steps_per_epoch + step
         numbers, part = self.group.share(np.arange(self.settings.batch_size))
         if self._codes is not None and self._codes.should_begin(n):
-            self._codes.begin(self._latents_of_batch(n), n)
+            self._codes.begin(self._seen(n, numbers.tolist()), part, n)
         work = self._batches.run(
             numbers.tolist(), lambda some, of: self._piece(n, some, part * of), self._forget
         )
@@ -117,8 +117,7 @@ class VqganStage:
         if self.adversary is not None and self._ramp(n) is not None:
             self.adversary.update(self.group)
         if self._codes is not None:
-            seen = [Seen(piece.latents, piece.indices) for piece in work]
-            terms["dead_codes"] = self._codes.follow(seen, part, n)
+            terms["dead_codes"] = self._codes.follow([piece.seen for piece in work], part, n)
         return terms
 
     def validate(self) -> dict[str, float]:
@@ -179,7 +178,7 @@ class VqganStage:
             name: part * terms[name].detach() if name in terms else loss.new_zeros(())
             for name in self._terms
         }
-        return Piece(shares, latents.detach().float(), quantised.indices)
+        return Piece(shares, Seen(numbers, latents.detach().float(), quantised.indices))
 
     def _generator_loss(
         self, n: int, real: Tensor, fake: Tensor, quantised: Quantised, places: Tensor
@@ -226,15 +225,16 @@ class VqganStage:
         factor = lr_factor(n, self.span.total, s.lr_warmup_steps, s.lr_schedule)
         return s.learning_rate * factor
 
-    def _latents_of_batch(self, n: int) -> Tensor:
-        """Of the whole batch, in every process, not yet rounded."""
+    @torch.no_grad()
+    def _seen(self, n: int, numbers: Sequence[int]) -> list[Seen]:
+        """Latents of patches of step n, not yet rounded."""
 
-        def encode(numbers: Sequence[int], _: float) -> Tensor:
-            real = self.patches.train(n, numbers).to(self.compute.device)
-            with torch.no_grad(), self.compute.autocast():
-                return self.model.encode(real).float()
+        def encode(some: Sequence[int], _: float) -> Seen:
+            real = self.patches.train(n, some).to(self.compute.device)
+            with self.compute.autocast():
+                return Seen(some, self.model.encode(real).float())
 
-        return torch.cat(self._batches.run(range(self.settings.batch_size), encode, self._forget))
+        return self._batches.run(numbers, encode, self._forget)
 
     def _forget(self) -> None:
         """Drop gradients: a step begins, or begins again."""
@@ -249,8 +249,7 @@ class Piece:
 
     terms: dict[str, Tensor]
     """Its share of each term's mean."""
-    latents: Tensor
-    indices: Tensor
+    seen: Seen
 
 
 def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last: Tensor) -> Tensor:

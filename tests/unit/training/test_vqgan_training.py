@@ -54,7 +54,7 @@ def test_the_generator_gets_gradient_from_each(weights, matching):
 def gradients(training):
     """Of the generator in one and the same step."""
     if not training.model.codebook.initialised:
-        training._codes.begin(training._latents_of_batch(0), 0)
+        training._codes.begin(training._seen(0, range(4)), 1.0, 0)
     training._forget()
     training._piece(0, [0, 1], 1.0)
     return {name: p.grad.clone() for name, p in training.model.named_parameters()}
