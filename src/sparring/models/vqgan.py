@@ -36,7 +36,14 @@ class VQGAN(ModelMixin, ConfigMixin):
         code_dim: int = 64,
         decay: float = 0.99,
         fsq_levels: tuple[int, ...] = (8, 8, 8),
+        hu_window: tuple[float, float] = (-1000.0, 1000.0),
+        orientation: str = "RAS",
+        spacing: tuple[float, float, float] | None = None,
+        latents_mean: list[float] | None = None,
+        latents_std: list[float] | None = None,
     ) -> None:
+        """The window, orientation and spacing of the volumes that it was trained on, and the
+        statistics of its latents, change nothing; they are kept for those who use the model."""
         super().__init__()
         strides = _strides(downsample)
         if not len(channels) == len(blocks) == len(strides) + 1:

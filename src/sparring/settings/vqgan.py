@@ -22,14 +22,6 @@ class CodebookSettings(Settings):
     """Channels of a code of `ema`. With `fsq` there are as many as `fsq_levels`."""
     decay: float = Field(0.99, ge=0, lt=1)
     """Decay of the moving averages, per step."""
-    start_step: int = Field(200, ge=0)
-    """Steps before latents are rounded to the codes of `ema`, which then begin at latents of the
-    data. Rounded from the first step on, latents tend to fall together into one code."""
-    restart_below: float = Field(0.03, ge=0, lt=1)
-    """A code used less than this share of the mean code is restarted at a latent of the present
-    batch; 0 restarts none."""
-    restart_interval: int = Field(20, ge=1)
-    """Restarts are looked at every so many steps."""
     fsq_levels: tuple[int, ...] = (8, 8, 8)
     """Levels per channel of `fsq`; their product is the number of codes."""
 
@@ -41,6 +33,19 @@ class CodebookSettings(Settings):
                 "channel"
             )
         return self
+
+
+class CodebookTraining(Settings):
+    """What happens to the codes of `ema` while they are trained."""
+
+    start_step: int = Field(200, ge=0)
+    """Steps before latents are rounded to codes, which then begin at latents of the data. Rounded
+    from the first step on, latents tend to fall together into one code."""
+    restart_below: float = Field(0.03, ge=0, lt=1)
+    """A code used less than this share of the mean code is restarted at a latent of the present
+    batch; 0 restarts none."""
+    restart_interval: int = Field(20, ge=1)
+    """Restarts are looked at every so many steps."""
 
 
 class VqganModel(Settings):
@@ -176,6 +181,8 @@ class VqganTraining(Settings):
     micro_batch_size: int | None = Field(None, ge=1)
     """Patches at once on one GPU; by default all of its share. The batch stays what it is: their
     gradients are added up. Where memory runs out it is halved by itself."""
+    codebook: CodebookTraining = CodebookTraining()
+    """Beginning and restarts of codes."""
     slices_per_axis: int = Field(2, ge=1)
     """Slices of each patch and axis that the image discriminator (and VGG16) sees, drawn anew in
     each step."""
@@ -192,12 +199,3 @@ class VqganTraining(Settings):
     Divides both phases."""
     val_patches: int = Field(64, ge=1)
     """Patches of the validation split, the same every time, spread evenly over its grid."""
-
-
-class VolumeEvaluation(Settings):
-    """How whole held-out volumes are reconstructed and judged."""
-
-    window: int | None = Field(None, ge=4)
-    """Side of the windows in voxels; by default `training.patch_size`."""
-    overlap: float = Field(0.5, ge=0, lt=1)
-    """Share of a window that it has in common with the next, blended smoothly."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..distributed import Group
 from ..models.codebook import EmaCodebook, Usage
 from ..randomness import numpy_generator
-from ..settings.vqgan import CodebookSettings
+from ..settings.vqgan import CodebookTraining
 
 
 class Seen(NamedTuple):
@@ -24,13 +24,13 @@ class Seen(NamedTuple):
     """The codes that they took, `[B,d,h,w]`; None where they were not rounded."""
 
 
-class CodebookTraining:
+class CodeKeeper:
     """Keeps the codebooks of all processes alike."""
 
     def __init__(
         self,
         codebook: EmaCodebook,
-        settings: CodebookSettings,
+        settings: CodebookTraining,
         group: Group,
         batch_size: int,
         seed: int,

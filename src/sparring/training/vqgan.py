@@ -15,10 +15,10 @@ from ..losses.semantic import perceptual_loss
 from ..models.codebook import EmaCodebook, Quantised
 from ..models.vqgan import VQGAN
 from ..randomness import numpy_generator
-from ..settings.vqgan import CodebookSettings, VqganLosses, VqganTraining
+from ..settings.vqgan import VqganLosses, VqganTraining
 from .adversary import Adversary
 from .batches import MicroBatches
-from .codes import CodebookTraining, Seen
+from .codes import CodeKeeper, Seen
 from .loop import Weights
 from .optimisation import add_up, lr_factor, set_learning_rate
 from .patch_validation import measure_patches
@@ -67,7 +67,6 @@ class VqganStage:
         span: Span,
         training: VqganTraining,
         losses: VqganLosses,
-        codebook: CodebookSettings,
         compute: Compute,
         seed: int,
         adversary: Adversary | None = None,
@@ -92,7 +91,7 @@ class VqganStage:
         self._seed, self._picture = seed, picture
         book = self.model.codebook
         self._codes = (
-            CodebookTraining(book, codebook, self.group, training.batch_size, seed)
+            CodeKeeper(book, training.codebook, self.group, training.batch_size, seed)
             if isinstance(book, EmaCodebook)
             else None
         )

@@ -7,6 +7,7 @@ from sparring.models.vqgan import build_vqgan
 from sparring.randomness import normals, seeded_initialisation
 from sparring.settings.vqgan import (
     CodebookSettings,
+    CodebookTraining,
     VqganAdversarial,
     VqganLosses,
     VqganModel,
@@ -30,7 +31,7 @@ def patches(side=SIDE):
 
 
 def model_settings(**keys):
-    book = {"num_codes": 12, "code_dim": 4, "start_step": 1} | keys.pop("codebook", {})
+    book = {"num_codes": 12, "code_dim": 4} | keys.pop("codebook", {})
     small = {"downsample": (4, 4, 4), "channels": (4, 8, 8), "blocks": (0, 1, 1)}
     return VqganModel(**small | keys, codebook=CodebookSettings(**book))
 
@@ -52,10 +53,10 @@ def stage(
     """Two steps per epoch of four patches each."""
     small = {"patch_size": SIDE, "batch_size": 4, "eval_interval": 2, "lr_warmup_steps": 0}
     small["learning_rate"] = 1e-3
+    care = CodebookTraining(**{"start_step": 1} | (codebook or {}))
     return VqganStage(
-        net or model(codebook=codebook or {}), patches(), Span(first, count, first + count, start),
-        VqganTraining(**small | keys), losses or VqganLosses(),
-        CodebookSettings(**{"num_codes": 12, "code_dim": 4, "start_step": 1} | (codebook or {})),
+        net or model(), patches(), Span(first, count, first + count, start),
+        VqganTraining(**small | keys, codebook=care), losses or VqganLosses(),
         compute, 0, adversary=critic, features=features, moments=moments, picture=picture,
     )  # fmt: skip
 
