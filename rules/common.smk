@@ -50,6 +50,7 @@ TRAINING = {
     "train_discriminator",
     "finetune_diffusion",
 }
+VOLUMES = {n for n, d in ROUNDS.config.datasets.items() if d.kind in ("nifti", "phantoms")}
 SCRIPTS = Path(str(workflow.current_basedir)).parent / "workflow" / "scripts"
 
 

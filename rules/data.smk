@@ -18,6 +18,8 @@ rule pack_layouts:
         dataset_files,
     output:
         RESULTS + "/datasets/{dataset}/layouts.h5",
+    wildcard_constraints:
+        dataset=one_of(ROUNDS.config.datasets.keys() - VOLUMES),
     benchmark:
         benchmark_of("/datasets/{dataset}", "pack_layouts")
     resources:

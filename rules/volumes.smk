@@ -6,6 +6,8 @@ rule pack_volumes:
         dataset_files,
     output:
         RESULTS + "/datasets/{dataset}/volumes.h5",
+    wildcard_constraints:
+        dataset=one_of(VOLUMES),
     benchmark:
         benchmark_of("/datasets/{dataset}", "pack_volumes")
     resources:
