@@ -18,10 +18,10 @@ rule pack_layouts:
         dataset_files,
     output:
         RESULTS + "/datasets/{dataset}/layouts.h5",
-    wildcard_constraints:
-        dataset=one_of(ROUNDS.config.datasets.keys() - VOLUMES),
     benchmark:
         benchmark_of("/datasets/{dataset}", "pack_layouts")
+    wildcard_constraints:
+        dataset=one_of(ROUNDS.config.datasets.keys() - VOLUMES),
     resources:
         mem_mb=2000,
         runtime=60,

@@ -6,10 +6,10 @@ rule pack_volumes:
         dataset_files,
     output:
         RESULTS + "/datasets/{dataset}/volumes.h5",
-    wildcard_constraints:
-        dataset=one_of(VOLUMES),
     benchmark:
         benchmark_of("/datasets/{dataset}", "pack_volumes")
+    wildcard_constraints:
+        dataset=one_of(VOLUMES),
     resources:
         mem_mb=8000,
         runtime=240,
