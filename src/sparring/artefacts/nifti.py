@@ -278,3 +278,12 @@ def _require_affine(path: Path, image: Any) -> None:
             f"{path}: affine is singular ({rows}), expected three independent axes; convert it "
             "again from DICOM"
         )
+
+
+def write_new(hu: np.ndarray, affine: np.ndarray, path: Path) -> None:
+    """Write int16 HU `[D,H,W]` with an affine `[4,4]`, as a volume of its own."""
+    nib = nibabel()
+    image = nib.Nifti1Image(hu.astype(np.int16, copy=False), affine)
+    image.header.set_xyzt_units("mm")
+    with replacing(path) as aside, _stream(aside, path) as stream:
+        image.to_file_map({"image": nib.FileHolder(fileobj=stream)})

@@ -10,7 +10,7 @@ from ..models.presets import PRESETS
 from ..settings.dataset import ManifestDataset
 from ..settings.experiment import (
     AdversarialExperiment,
-    Experiment,
+    LatentExperiment,
     PretrainExperiment,
     StartedExperiment,
 )
@@ -19,11 +19,13 @@ from .facts import LatentShape, dataset_facts, latent_shape
 from .given_models import given_model
 from .loading import Rounds
 from .semantic import check_semantic
+from .vqgan import check_vqgans
 
 
 def check_rounds(rounds: Rounds) -> None:
     """Raise UserError for the first thing that cannot work; collect warnings in `rounds`."""
     _check_tracker(rounds)
+    check_vqgans(rounds)
     for name, experiment in rounds.experiments.items():
         _require_known(rounds, name, "dataset", experiment.dataset, rounds.config.datasets)
         known = rounds.config.autoencoders
@@ -96,7 +98,7 @@ def _check_preset(
         )
 
 
-def _check_steps(rounds: Rounds, name: str, experiment: Experiment) -> None:
+def _check_steps(rounds: Rounds, name: str, experiment: LatentExperiment) -> None:
     """No sampler can take more steps than the noise schedule has timesteps."""
     limit = _num_timesteps(rounds, name)
     wanted = {"diffusion.sample_grid.num_steps": experiment.diffusion.sample_grid.num_steps}

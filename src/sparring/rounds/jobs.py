@@ -17,6 +17,8 @@ from ..settings.stages import StageSettings
 from ..settings.volume_stages import PackVolumes
 from ..settings.volumes import AnyVolumes
 from .loading import Rounds
+from .vqgan import RULES as VQGAN_RULES
+from .vqgan import vqgan_settings
 
 Wildcards = dict[str, str]
 
@@ -107,6 +109,8 @@ def stage_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSett
         return stages.EncodeLayouts(dataset=_giving_latents(rounds, wildcards["dataset"]))
     if rule == "export_pipeline":
         return stages.ExportPipeline()
+    if rule in VQGAN_RULES:
+        return vqgan_settings(rounds, rule, wildcards)
     name = wildcards["experiment"]
     if rule == "pretrain_diffusion":
         e = rounds.pretrain(name)
@@ -217,6 +221,10 @@ def _place(rule: str, wildcards: Wildcards) -> str:
         return f"autoencoders/{w['autoencoder']}"
     if rule == "encode_layouts":
         return f"latents/{w['dataset']}-{w['autoencoder']}"
+    if rule == "train_vqgan_reconstruction":
+        return f"{w['experiment']}/reconstruction"
+    if "phase" in w:
+        return f"{w['experiment']}/{w['phase']}"
     if "model" in w:
         return f"{w['experiment']}/{w['model']}"
     if "iteration" in w:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import UserError
 
+_EXPERIMENT_KINDS = ("pretrain", "finetune", "adversarial", "vqgan", "sweep")
 _DATASET_KINDS = ("manifest", "procedural", "nifti", "phantoms")
 _EXPONENT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
@@ -106,7 +107,7 @@ def _one_line(error: ValidationError, expected: Any, source: str) -> str:
 def _keys(location: tuple[Any, ...]) -> list[str]:
     """The keys a user wrote: pydantic's path without the tags of discriminated unions."""
     parts = [str(part) for part in location]
-    if parts[:1] and parts[0] in ("pretrain", "finetune", "adversarial", "sweep"):
+    if parts[:1] and parts[0] in _EXPERIMENT_KINDS:
         return parts[1:]
     if parts[:1] == ["datasets"] and len(parts) > 2 and parts[2] in _DATASET_KINDS:
         return parts[:2] + parts[3:]
