@@ -93,7 +93,7 @@ def _sample_id(record: dict[str, str], column: str) -> str:
     """The file's place without its endings, and the slab where there is one."""
     parts = [part for part in Path(record[column]).parts if part not in ("..", "/")]
     name = "/".join(parts).removesuffix(".gz").removesuffix(".nii")
-    return f"{name}[{record['slab']}]" if record.get("slab") else name
+    return f"{name}_slices_{record['slab'].replace(':', '_')}" if record.get("slab") else name
 
 
 def _splits(

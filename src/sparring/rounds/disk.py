@@ -1,10 +1,8 @@
 """What a run will need on disk, before it begins."""
 
 import shutil
-from math import prod
 from pathlib import Path
 
-from ..data.volume_facts import volume_facts
 from ..models.presets import PRESETS
 from ..settings.dataset import ManifestDataset
 from ..settings.experiment import PretrainExperiment
@@ -36,9 +34,6 @@ def _bytes_of(rounds: Rounds, rule: str, wildcards: Wildcards) -> int:
         settings = rounds.config.datasets[wildcards["dataset"]]
         bands = 3 if isinstance(settings, ManifestDataset) else 1
         return (facts.train_rows + 2 * facts.test_rows) * facts.side**2 * bands
-    if rule == "pack_volumes":
-        volumes = volume_facts(rounds.volumes(wildcards["dataset"]))
-        return sum(prod(facts.shape) for facts in volumes) * _HALF
     name = wildcards.get("experiment")
     if rule == "pack_volumes" or name in rounds.vqgans:
         return volume_bytes(rounds, rule, wildcards)
