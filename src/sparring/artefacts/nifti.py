@@ -18,7 +18,7 @@ from ..errors import UserError
 from .atomic import replacing
 from .volumes import spacing_of
 
-_BLOCK_BYTES = 64 * 1024**2
+_BLOCK_BYTES = 16 * 1024**2
 _INT16 = np.iinfo(np.int16)
 _UNREADABLE = (OSError, EOFError, ValueError, zlib.error)
 
