@@ -53,6 +53,7 @@ TRAINING = {
     "train_vqgan_reconstruction",
     "train_vqgan_adversarial",
 }
+VOLUMES = {n for n, d in ROUNDS.config.datasets.items() if d.kind in ("nifti", "phantoms")}
 SCRIPTS = Path(str(workflow.current_basedir)).parent / "workflow" / "scripts"
 
 

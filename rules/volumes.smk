@@ -8,6 +8,8 @@ rule pack_volumes:
         RESULTS + "/datasets/{dataset}/volumes.h5",
     benchmark:
         benchmark_of("/datasets/{dataset}", "pack_volumes")
+    wildcard_constraints:
+        dataset=one_of(VOLUMES),
     resources:
         mem_mb=8000,
         runtime=240,

@@ -18,7 +18,7 @@ from ..errors import UserError
 from .atomic import replacing
 from .volumes import spacing_of
 
-_BLOCK_BYTES = 64 * 1024**2
+_BLOCK_BYTES = 16 * 1024**2
 _INT16 = np.iinfo(np.int16)
 _UNREADABLE = (OSError, EOFError, ValueError, zlib.error)
 
@@ -217,15 +217,25 @@ def write_like(nifti: Nifti, hu: np.ndarray, path: Path) -> None:
     """
     nib = nibabel()
     slope, inter = float(nifti.image.dataobj.slope), float(nifti.image.dataobj.inter)
-    stored = hu if (slope, inter) == (1.0, 0.0) else (hu.astype(np.float32) - inter) / slope
-    if nifti.dtype.kind in "iu":
-        limits = np.iinfo(nifti.dtype)
-        stored = np.clip(np.rint(stored), limits.min, limits.max)
-    data = stored.astype(nifti.dtype, copy=False).reshape(nifti.image.shape)
+    data = _stored(hu, slope, inter, nifti.dtype).reshape(nifti.image.shape)
     image = type(nifti.image)(data, nifti.image.affine, nifti.image.header)
     image.header.set_slope_inter(slope, inter)
     with replacing(path) as aside, _stream(aside, path) as stream:
         image.to_file_map({"image": nib.FileHolder(fileobj=stream)})
+
+
+def _stored(hu: np.ndarray, slope: float, inter: float, dtype: np.dtype) -> np.ndarray:
+    """What stands for HU in a file, slice by slice: no second copy in floating point."""
+    if (slope, inter, hu.dtype) == (1.0, 0.0, dtype):
+        return hu
+    stored = np.empty(hu.shape, dtype=dtype, order="F")
+    for n in range(hu.shape[2]):
+        values = (hu[:, :, n].astype(np.float64) - inter) / slope
+        if dtype.kind in "iu":
+            limits = np.iinfo(dtype)
+            values = np.clip(np.rint(values), limits.min, limits.max)
+        stored[:, :, n] = values
+    return stored
 
 
 @contextmanager

@@ -1,12 +1,16 @@
 """What manifests and NIfTI headers tell of volumes before any voxel is read. Torch-free."""
 
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from ..artefacts.nifti import open_nifti
 from ..errors import UserError
 from ..settings.volumes import AnyVolumes, PhantomDataset, VolumeDataset
 from .manifest import split_by_group
 from .volume_manifest import VolumeEntry, read_volume_manifest
+
+Spacing = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,26 @@ def cut_shape(shape: tuple[int, int, int], entry: VolumeEntry) -> tuple[int, int
 
 
 def _entry_facts(settings: VolumeDataset, entry: VolumeEntry) -> VolumeFacts:
-    turned = open_nifti(entry.path, settings.squeeze).turned(settings.orientation)
-    shape = resampled_shape(turned.shape, tuple(turned.spacing), settings.spacing)
+    shape = _shape(entry.path, _stamp(entry.path), settings.squeeze, settings.orientation,
+                   settings.spacing)  # fmt: skip
     shape = cut_shape(shape, entry)
     return VolumeFacts(entry.sample_id, entry.patient_id, entry.split, shape, str(entry.path))
+
+
+@cache
+def _shape(
+    path: Path, _: tuple[int, int] | None, squeeze: bool, orientation: str, spacing: Spacing | None
+) -> tuple[int, int, int]:
+    """Voxels of a whole file, turned and resampled. A thousand headers take a second, and the
+    workflow asks several times."""
+    turned = open_nifti(path, squeeze).turned(orientation)
+    return resampled_shape(turned.shape, tuple(turned.spacing), spacing)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Tells one content of a file from the next."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size

@@ -93,7 +93,7 @@ def _sample_id(record: dict[str, str], column: str) -> str:
     """The file's place without its endings, and the slab where there is one."""
     parts = [part for part in Path(record[column]).parts if part not in ("..", "/")]
     name = "/".join(parts).removesuffix(".gz").removesuffix(".nii")
-    return f"{name}[{record['slab']}]" if record.get("slab") else name
+    return f"{name}_slices_{record['slab'].replace(':', '_')}" if record.get("slab") else name
 
 
 def _splits(
@@ -157,18 +157,21 @@ def _require_unique(entries: list[VolumeEntry], path: Path) -> None:
 
 def _require_apart(entries: list[VolumeEntry], path: Path) -> None:
     """No voxel in two rows: a slab of one split must not contain one of another."""
-    for n, entry in enumerate(entries):
-        for other in entries[:n]:
-            if entry.path != other.path:
-                continue
-            if entry.slab and other.slab:
-                (a, b), (c, d) = entry.slab, other.slab
-                if b <= c or d <= a:
-                    continue
-            raise UserError(
-                f"{path}: {other.sample_id} and {entry.sample_id} share slices of "
-                f"{entry.path.name}; give every row a slab of its own in column slab"
-            )
+    by_file: dict[Path, list[VolumeEntry]] = {}
+    for entry in entries:
+        for other in by_file.setdefault(entry.path, []):
+            if not _apart(entry.slab, other.slab):
+                raise UserError(
+                    f"{path}: {other.sample_id} and {entry.sample_id} share slices of "
+                    f"{entry.path.name}; give every row a slab of its own in column slab"
+                )
+        by_file[entry.path].append(entry)
+
+
+def _apart(one: Slab | None, other: Slab | None) -> bool:
+    if one is None or other is None:
+        return False
+    return one[1] <= other[0] or other[1] <= one[0]
 
 
 def _require_rows_in_splits(entries: list[VolumeEntry], path: Path) -> None:

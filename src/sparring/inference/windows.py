@@ -21,6 +21,7 @@ Read = Callable[[Box], np.ndarray]
 Write = Callable[[Box, np.ndarray], None]
 Network = Callable[[Tensor], Tensor]
 Corner = tuple[int, ...]
+_SLICES = 16  # handed on at once
 
 
 def blend(
@@ -124,13 +125,19 @@ class _Sweep:
 def _hand_on(
     values: Tensor, sweep: _Sweep, shape: Sequence[int], start: int, stop: int, write: Write
 ) -> None:
-    """Write the final slices, without what lies beyond a volume smaller than the window."""
+    """Write the final slices, without what lies beyond a volume smaller than the window.
+
+    A few at a time: what the writer makes of them needs memory too.
+    """
     margins = [_margin(side, sweep.window) for side in shape]
     inner = [slice(m, m + side) for m, side in zip(margins, shape, strict=True)]
     box = [slice(0, side) for side in shape]
-    if shape[sweep.axis] > sweep.window:
-        inner[sweep.axis], box[sweep.axis] = slice(0, stop - start), slice(start, stop)
-    write((box[0], box[1], box[2]), values[tuple(inner)].numpy())
+    last = min(stop, shape[sweep.axis])
+    for first in range(start, last, _SLICES):
+        end = min(first + _SLICES, last)
+        held = margins[sweep.axis] + first - start
+        inner[sweep.axis], box[sweep.axis] = slice(held, held + end - first), slice(first, end)
+        write((box[0], box[1], box[2]), values[tuple(inner)].numpy())
 
 
 def _window(read: Read, shape: Sequence[int], corner: Corner, window: int) -> Tensor:

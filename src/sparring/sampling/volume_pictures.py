@@ -37,8 +37,9 @@ def three_planes(
 
 
 def _plane(volume: np.ndarray, axis: int) -> np.ndarray:
-    """The middle slice, front or head upwards, `[H,W]`."""
-    return np.flipud(np.take(volume, volume.shape[axis] // 2, axis=axis).T)
+    """The middle slice as radiologists look at it, `[H,W]`: front or head upwards, the patient's
+    right on the left; sagittal with the front on the left."""
+    return np.take(volume, volume.shape[axis] // 2, axis=axis).T[::-1, ::-1]
 
 
 def _across(spacing: Sequence[float] | np.ndarray, axis: int) -> tuple[float, float]:

@@ -70,7 +70,7 @@ REFUSED = {
     "slabs that overlap": (
         ["a.nii p train 0:9", "a.nii p val 8:14", "b.nii q test 0:4"],
         {"split_by": "slab"},
-        r"a\[0:9\] and a\[8:14\] share slices of a.nii",
+        "a_slices_0_9 and a_slices_8_14 share slices of a.nii",
     ),
     "a slab and the whole": (
         ["a.nii p train 0:9", "a.nii p val", "b.nii q test"],
@@ -133,7 +133,9 @@ def test_shapes_are_known_from_headers_alone(three):
 
 def test_a_slab_beyond_the_volume_is_refused(three):
     settings = manifest(three, [*SLABS[:2], "b.nii q test 14:20"], split_by="slab")
-    with pytest.raises(UserError, match=r"b\.nii: slab of b\[14:20\] is 14:20, .* has 19 slices"):
+    with pytest.raises(
+        UserError, match=r"b\.nii: slab of b_slices_14_20 is 14:20, .* has 19 slices"
+    ):
         volume_facts(settings)
 
 

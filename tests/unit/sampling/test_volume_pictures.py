@@ -20,7 +20,7 @@ def test_the_picture_shows_three_planes_in_millimetres():
 def test_errors_are_bright_where_they_are():
     hu = np.full((64, 64, 64), -1000, np.int16)
     wrong = hu.copy()
-    wrong[32:, :, :] += 150  # the right half
+    wrong[:32, :, :] += 150  # the patient's left, on the right of the picture
     picture = np.asarray(three_planes(hu, {"model": wrong}, (1, 1, 1), WINDOW)).astype(int)
     axial = picture[14 : 14 + 384, -2 - 384 : -2].sum(axis=2)
     assert axial[:, : 384 // 2 - 8].max() < 30
