@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-from workspace import LOCAL, Workspace, digests, job
+from workspace import LOCAL, Workspace, job
 
 from sparring.artefacts.latents import latents_info, read_column, read_latents
 from sparring.artefacts.models import load_model, read_tensors
@@ -125,15 +125,4 @@ def test_a_run_is_watched_and_planned_like_any_other(made):
     assert job("train_vqgan_reconstruction", experiment="vol") not in planned
     assert {w for r, w in planned if r == "train_vqgan_adversarial"} == {
         (("experiment", "vol"), ("phase", phase)) for phase in ("adversarial", "control")
-    }
-
-
-def test_the_same_settings_give_the_same_bytes(made, tmp_path):
-    again = made.copied(tmp_path)
-    before = digests(again / "results/vol/adversarial")
-    done = again.snakemake(*LOCAL, "--forcerun", "train_vqgan_adversarial")
-    assert done.returncode == 0, done.stderr
-    after = digests(again / "results/vol/adversarial")
-    assert {n: d for n, d in after.items() if "latents" not in n} == {
-        n: d for n, d in before.items() if "latents" not in n
     }
