@@ -181,3 +181,11 @@ def test_volumes_too_thin_to_be_judged_are_refused(volumes, monkeypatch):
     facts = [VolumeFacts(s, s, s, (32, 32, 32 if s != "test" else 8)) for s in ("train", "test")]
     monkeypatch.setattr("sparring.rounds.vqgan.volume_facts", lambda _: facts)
     assert "too small to be judged" in volumes.refusal("vol")
+
+
+@pytest.mark.parametrize("package", ["monai", "nibabel"])
+def test_a_missing_package_is_named_before_anything_is_trained(volumes, monkeypatch, package):
+    monkeypatch.setattr(
+        "sparring.rounds.vqgan.find_spec", lambda name: None if name == package else object()
+    )
+    assert f"needs the package {package}" in volumes.refusal("vol")
