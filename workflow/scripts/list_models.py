@@ -50,7 +50,7 @@ def show(channels: int, side: int, batch_size: int) -> None:
 
 
 VQGANS = {
-    "small": VqganModel(channels=(8, 24, 32), blocks=(0, 1, 1)),
+    "small": VqganModel(channels=(0, 24, 32), blocks=(0, 1, 1)),
     "default": VqganModel(),
     "n_hiddens 64": VqganModel(channels=(64, 128, 256), blocks=(1, 1, 1)),
 }

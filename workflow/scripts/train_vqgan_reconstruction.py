@@ -19,7 +19,7 @@ EXAMPLE = r"""
     python workflow/scripts/train_vqgan_reconstruction.py --device cpu \
         --volumes by_hand/volumes.h5 --output-dir by_hand/reconstruction \
         --set steps=200 --set training.eval_interval=100 --set training.patch_size=32 \
-        --set training.codebook.start_step=50 --set model.channels=[8,24,32]
+        --set training.codebook.start_step=50 --set model.channels=[0,24,32]
 """
 
 if __name__ == "__main__":

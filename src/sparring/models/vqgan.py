@@ -20,8 +20,9 @@ class VQGAN(ModelMixin, ConfigMixin):
     """Volumes `[B,1,D,H,W]` in [-1, 1] to latents `[B,C,d,h,w]`, to codes, and back.
 
     Convolutions with residual blocks at each resolution (Esser et al. 2021, in three dimensions as
-    Ge et al. 2022). Two things differ. Full resolution has few channels and no blocks: most of the
-    time would go there. And normalisation looks at one position at a time, so that what a window
+    Ge et al. 2022). Two things differ. Nothing is computed at full resolution, where most of the
+    time would go: with 0 as its width the voxels of the first halving are moved into channels, and
+    back at the end. And normalisation looks at one position at a time, so that what a window
     of a volume becomes does not depend on how much air is in it.
     """
 
@@ -29,7 +30,7 @@ class VQGAN(ModelMixin, ConfigMixin):
     def __init__(
         self,
         downsample: Stride = (4, 4, 4),
-        channels: tuple[int, ...] = (8, 64, 128),
+        channels: tuple[int, ...] = (0, 64, 128),
         blocks: tuple[int, ...] = (0, 1, 2),
         quantiser: str = "ema",
         num_codes: int = 512,
@@ -101,11 +102,18 @@ class Encoder(nn.Module):
     """`[B,1,D,H,W]` to `[B,C,d,h,w]`."""
 
     def __init__(
-        self, channels: tuple[int, ...], blocks: tuple[int, ...], strides: list[Stride], out: int
+        self, channels: Sequence[int], blocks: Sequence[int], strides: list[Stride], out: int
     ) -> None:
         super().__init__()
-        self.conv_in = nn.Conv3d(1, channels[0], 3, padding=1)
-        self.levels = nn.ModuleList([_blocks(channels[0], blocks[0])])
+        self.levels = nn.ModuleList()
+        if channels[0] == 0:
+            conv_in = nn.Conv3d(prod(strides[0]), channels[1], 3, padding=1)
+            first = nn.Sequential(ToChannels(strides[0]), conv_in, *_blocks(channels[1], blocks[1]))
+            channels, blocks, strides = channels[1:], blocks[1:], strides[1:]
+        else:
+            conv_in = nn.Conv3d(1, channels[0], 3, padding=1)
+            first = nn.Sequential(conv_in, *_blocks(channels[0], blocks[0]))
+        self.levels.append(first)
         for (wide, narrow), count, stride in zip(
             pairwise(channels), blocks[1:], strides, strict=True
         ):
@@ -120,7 +128,7 @@ class Encoder(nn.Module):
 
     def features(self, x: Tensor) -> list[Tensor]:
         """What each resolution gives, from the finest, `[B,C_l,D_l,H_l,W_l]`."""
-        maps = [self.conv_in(x)]
+        maps = [x]
         for level in self.levels:
             maps.append(level(maps[-1]))
         return maps[1:]
@@ -130,10 +138,15 @@ class Decoder(nn.Module):
     """`[B,C,d,h,w]` to `[B,1,D,H,W]`."""
 
     def __init__(
-        self, channels: tuple[int, ...], blocks: tuple[int, ...], strides: list[Stride], out: int
+        self, channels: Sequence[int], blocks: Sequence[int], strides: list[Stride], out: int
     ) -> None:
         super().__init__()
         self.conv_in = nn.Conv3d(out, channels[-1], 3, padding=1)
+        self.to_voxels: nn.Module = nn.Identity()
+        outputs = 1
+        if channels[0] == 0:
+            self.to_voxels, outputs = FromChannels(strides[0]), prod(strides[0])
+            channels, blocks, strides = channels[1:], blocks[1:], strides[1:]
         levels: list[nn.Module] = [_blocks(channels[-1], blocks[-1])]
         for (narrow, wide), count, stride in zip(
             pairwise(channels[::-1]), blocks[-2::-1], strides[::-1], strict=True
@@ -142,7 +155,7 @@ class Decoder(nn.Module):
             levels.append(nn.Sequential(up, *_blocks(wide, count)))
         self.levels = nn.Sequential(*levels)
         self.norm = PositionNorm(channels[0])
-        self.conv_out = nn.Conv3d(channels[0], 1, 3, padding=1)
+        self.conv_out = nn.Conv3d(channels[0], outputs, 3, padding=1)
 
     @property
     def last_layer(self) -> Tensor:
@@ -151,7 +164,35 @@ class Decoder(nn.Module):
 
     def forward(self, latents: Tensor) -> Tensor:
         """See the class."""
-        return self.conv_out(F.silu(self.norm(self.levels(self.conv_in(latents)))))
+        hidden = F.silu(self.norm(self.levels(self.conv_in(latents))))
+        return self.to_voxels(self.conv_out(hidden))
+
+
+class ToChannels(nn.Module):
+    """The voxels of each cell as its channels: `[B,1,D,H,W]` to `[B,abc,D/a,H/b,W/c]`."""
+
+    def __init__(self, cell: Stride) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        a, b, c = self.cell
+        split = x.unflatten(4, (-1, c)).unflatten(3, (-1, b)).unflatten(2, (-1, a))
+        return split.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
+
+
+class FromChannels(nn.Module):
+    """The inverse of `ToChannels` (Shi et al. 2016, in three dimensions)."""
+
+    def __init__(self, cell: Stride) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        split = x.unflatten(1, (1, *self.cell)).permute(0, 1, 5, 2, 6, 3, 7, 4)
+        return split.flatten(6, 7).flatten(4, 5).flatten(2, 3)
 
 
 class Block(nn.Module):

@@ -53,10 +53,10 @@ class VqganModel(Settings):
 
     downsample: tuple[int, int, int] = (4, 4, 4)
     """Voxels per latent cell along each axis; powers of 2."""
-    channels: tuple[int, ...] = (8, 64, 128)
-    """Widths, from full resolution to that of the latents, one more than there are halvings. The
-    first should be small: a voxel there costs as much as at the latents, and there are 64 times as
-    many of them at 4x4x4."""
+    channels: tuple[int, ...] = (0, 64, 128)
+    """Widths, from full resolution to that of the latents, one more than there are halvings. At
+    full resolution a voxel costs as much as anywhere else, and there are 64 times as many as
+    latents of 4x4x4. 0 computes nothing there: the voxels of the first halving become channels."""
     blocks: tuple[int, ...] = (0, 1, 2)
     """Residual blocks at each of these resolutions, in encoder and decoder each."""
     codebook: CodebookSettings = CodebookSettings()
@@ -72,12 +72,17 @@ class VqganModel(Settings):
         wanted = self.halvings + 1
         for name in ("channels", "blocks"):
             found = getattr(self, name)
-            least = 1 if name == "channels" else 0
-            if len(found) != wanted or min(found) < least:
+            least = (0, *[1] * self.halvings) if name == "channels" else (0,) * wanted
+            if len(found) != wanted or any(n < m for n, m in zip(found, least, strict=False)):
                 raise ValueError(
-                    f"{name} is {list(found)}, expected {wanted} numbers of at least {least} for "
-                    f"downsample {list(self.downsample)}"
+                    f"{name} is {list(found)}, expected {wanted} numbers of at least {list(least)} "
+                    f"for downsample {list(self.downsample)}"
                 )
+        if self.channels[0] == 0 and self.blocks[0] > 0:
+            raise ValueError(
+                f"blocks is {list(self.blocks)}, but channels begins with 0: there is nothing at "
+                "full resolution; begin blocks with 0 too, or give channels a width there"
+            )
         return self
 
     @property

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sparring.artefacts.models import load_model, save_model
-from sparring.models.vqgan import VQGAN, build_vqgan
+from sparring.models.vqgan import VQGAN, FromChannels, ToChannels, build_vqgan
 from sparring.randomness import seeded_initialisation
 from sparring.settings.vqgan import VqganModel
 
@@ -37,6 +37,27 @@ def test_each_axis_has_its_own_factor(downsample, halvings):
     assert model.factor == downsample
 
 
+@pytest.mark.parametrize("downsample", [(4, 4, 4), (1, 2, 2), (2, 4, 4)])
+def test_full_resolution_may_be_left_out(downsample):
+    halvings = 2 if 4 in downsample else 1
+    model = small(
+        downsample=downsample, channels=(0, 4, 8)[: halvings + 1], blocks=(0, 1, 1)[: halvings + 1]
+    )
+    x = volumes(2, 1, 8, 16, 24)
+    assert model(x).shape == x.shape
+    assert model.encode(x).shape[2:] == tuple(
+        n // f for n, f in zip(x.shape[2:], downsample, strict=True)
+    )
+
+
+@pytest.mark.parametrize("cell", [(2, 2, 2), (1, 2, 2), (1, 1, 2)])
+def test_voxels_come_back_from_channels(cell):
+    x = volumes(2, 1, 4, 6, 8)
+    channels = ToChannels(cell)(x)
+    assert torch.equal(FromChannels(cell)(channels), x)
+    assert torch.equal(channels[:, 0, 1, 1, 1], x[:, 0, cell[0], cell[1], cell[2]])
+
+
 def test_codes_alone_give_the_reconstruction():
     model, x = small(), volumes(2, 1, 8, 8, 8)
     indices = model.quantise(model.encode(x)).indices
@@ -67,8 +88,9 @@ def test_what_is_far_away_changes_nothing():
     )
 
 
-def test_every_parameter_gets_a_gradient():
-    model, x = small().train(), volumes(2, 1, 8, 8, 8)
+@pytest.mark.parametrize("channels", [(4, 8, 8), (0, 8, 8)])
+def test_every_parameter_gets_a_gradient(channels):
+    model, x = small(channels=channels).train(), volumes(2, 1, 8, 8, 8)
     (model(x) - x).abs().mean().backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in model.parameters())
 
