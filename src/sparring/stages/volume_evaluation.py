@@ -104,6 +104,11 @@ def encode_volumes(
     """
     s, compute = job.settings, job.compute()
     volumes, vqgan = Volumes(volumes_file), load_model(VQGAN, model).to(compute.device)
+    if vqgan.config.latents_mean is None:
+        raise UserError(
+            f"{model}: its config.json has no latents_mean and latents_std; take the model through "
+            "an experiment (start_from, with discriminator_iter_start: 0), which measures them"
+        )
     attributes = {
         "kind": "encoded",
         "autoencoder_digest": model_digest(model),
