@@ -39,12 +39,12 @@ def volume_facts(settings: AnyVolumes) -> list[VolumeFacts]:
 def require_patch(settings: AnyVolumes, size: int, where: str) -> None:
     """Refuse volumes smaller than patches of `size` voxels a side, unless they may be padded.
 
-    `where` is the key that sets the patch, for the message.
+    `where` is the key that sets the patch, for the message. No patches are cut from test volumes.
     """
     if isinstance(settings, VolumeDataset) and settings.pad:
         return
     for facts in volume_facts(settings):
-        if min(facts.shape) < size:
+        if facts.split != "test" and min(facts.shape) < size:
             raise UserError(
                 f"{facts.source or facts.sample_id}: {facts.sample_id} is "
                 f"{' x '.join(map(str, facts.shape))} voxels, smaller than {where} ({size}); set "

@@ -101,11 +101,14 @@ def check_vqgans(rounds: Rounds) -> None:
 
 
 def _check_packages(experiment: VqganExperiment, where: str) -> None:
-    if experiment.adversarial is not None and find_spec("monai") is None:
-        raise UserError(
-            f"{where}: discriminators need the package monai, which is not installed; run pip "
-            "install -e '.[volumes]' where Sparring's pyproject.toml lies"
-        )
+    """Discriminators are MONAI's, and reconstructions are written as NIfTI."""
+    needed = ["nibabel"] + (["monai"] if experiment.adversarial is not None else [])
+    for package in needed:
+        if find_spec(package) is None:
+            raise UserError(
+                f"{where}: kind vqgan needs the package {package}, which is not installed; run "
+                "pip install -e '.[volumes]' where Sparring's pyproject.toml lies"
+            )
 
 
 def _check_sizes(rounds: Rounds, name: str, experiment: VqganExperiment) -> None:

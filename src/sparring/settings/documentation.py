@@ -36,7 +36,16 @@ from .parts import (
 )
 from .semantic import SemanticLoss
 from .splits import SplitFractions
-from .volumes import PhantomDataset, VolumeDataset
+from .volumes import PhantomDataset, VolumeDataset, WindowSettings
+from .vqgan import (
+    CodebookSettings,
+    CodebookTraining,
+    VqganAdversarial,
+    VqganLosses,
+    VqganModel,
+    VqganTraining,
+)
+from .vqgan_experiment import VqganExperiment
 
 BEGIN, END = "<!-- keys: begin (generated) -->", "<!-- keys: end -->"
 
@@ -66,6 +75,14 @@ _SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("overrides[]", Override),
     ("overrides[].discriminator", DiscriminatorOverride),
     ("overrides[].diffusion", FinetuneOverride),
+    ("Experiments, `kind: vqgan`", VqganExperiment),
+    ("model", VqganModel),
+    ("model.codebook", CodebookSettings),
+    ("training", VqganTraining),
+    ("training.codebook", CodebookTraining),
+    ("losses", VqganLosses),
+    ("adversarial (vqgan)", VqganAdversarial),
+    ("inference", WindowSettings),
     ("Experiments, `kind: sweep`", SweepExperiment),
 ]
 
