@@ -17,7 +17,7 @@ from ..settings.experiment import (
 from ..settings.reading import validate
 from ..settings.semantic import SemanticLoss
 from ..settings.volumes import AnyVolumes
-from ..settings.vqgan_experiment import Phase, VqganExperiment
+from ..settings.vqgan_experiment import VqganExperiment
 from .experiment_files import ExperimentFiles
 from .references import Reference, parse_reference, parse_vqgan_reference
 
@@ -26,11 +26,7 @@ ARMS = ("adversarial", "control")
 
 @dataclass
 class Rounds:
-    """Resolved experiments: paths of models, and which dataset and autoencoder each uses.
-
-    `experiments` are those on latents; `vqgans` are apart, for they have neither autoencoder nor
-    denoiser.
-    """
+    """Resolved experiments: paths of models, and which dataset and autoencoder each uses."""
 
     config: Config
     source: str
@@ -38,7 +34,7 @@ class Rounds:
     experiments: dict[str, LatentExperiment]
     files: ExperimentFiles
     vqgans: dict[str, VqganExperiment] = field(default_factory=dict)
-    """Those on volumes."""
+    """Those on volumes, apart: they have neither autoencoder nor denoiser."""
     warnings: list[str] = field(default_factory=list)
 
     def file(self, name: str) -> str:
@@ -126,22 +122,6 @@ class Rounds:
     def vqgan(self, name: str) -> VqganExperiment:
         """An experiment on volumes."""
         return self.vqgans[name]
-
-    def vqgan_reference(self, name: str) -> tuple[str, Phase] | str | None:
-        """What a VQ-GAN starts from: (experiment, phase), a directory, or nothing."""
-        text = self.vqgans[name].start_from
-        if text is None:
-            return None
-        reference = parse_vqgan_reference(text, self.file(name))
-        if isinstance(reference, str):
-            return reference
-        other, phase = self.vqgans[reference[0]], reference[1]
-        if phase is not None and phase not in other.phases:
-            raise UserError(
-                f"{self.file(name)}: start_from is {text!r}, but {reference[0]} has only "
-                f"{', '.join(other.phases)}"
-            )
-        return reference[0], phase or other.last_phase
 
     def of_any_kind(self, name: str) -> LatentExperiment | VqganExperiment:
         """An experiment, on latents or volumes."""

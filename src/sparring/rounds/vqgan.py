@@ -13,6 +13,7 @@ from ..settings.volumes import VolumeDataset
 from ..settings.vqgan_experiment import Phase, VqganExperiment
 from .given_models import given_model
 from .loading import Rounds
+from .references import parse_vqgan_reference
 
 SMALLEST_SIDE = 11
 """Voxels that the structural similarity needs along every axis."""
@@ -67,9 +68,26 @@ def vqgan_directory(rounds: Rounds, name: str, phase: Phase) -> str:
     return f"{rounds.config.results}/{name}/{phase}/vqgan"
 
 
+def vqgan_reference(rounds: Rounds, name: str) -> tuple[str, Phase] | str | None:
+    """What a VQ-GAN starts from: (experiment, phase), a directory, or nothing."""
+    text = rounds.vqgan(name).start_from
+    if text is None:
+        return None
+    reference = parse_vqgan_reference(text, rounds.file(name))
+    if isinstance(reference, str):
+        return reference
+    other, phase = rounds.vqgan(reference[0]), reference[1]
+    if phase is not None and phase not in other.phases:
+        raise UserError(
+            f"{rounds.file(name)}: start_from is {text!r}, but {reference[0]} has only "
+            f"{', '.join(other.phases)}"
+        )
+    return reference[0], phase or other.last_phase
+
+
 def start_vqgan(rounds: Rounds, name: str) -> str | None:
     """Directory of the model that phase one goes on from, if any."""
-    start = rounds.vqgan_reference(name)
+    start = vqgan_reference(rounds, name)
     if start is None:
         return None
     return start if isinstance(start, str) else vqgan_directory(rounds, *start)
@@ -138,7 +156,7 @@ def _check_sizes(rounds: Rounds, name: str, experiment: VqganExperiment) -> None
 
 def downsampling(rounds: Rounds, name: str) -> tuple[int, ...]:
     """Voxels per latent cell of an experiment's model: its own, its start's or its directory's."""
-    start = rounds.vqgan_reference(name)
+    start = vqgan_reference(rounds, name)
     if start is None:
         return rounds.vqgan(name).model.downsample
     if not isinstance(start, str):

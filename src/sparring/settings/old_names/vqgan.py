@@ -7,7 +7,7 @@ whatever group they stand in.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 from ...errors import UserError
 from ..reading import numbers
@@ -17,7 +17,7 @@ from .conversion import Account, Conversion, validate_conversion
 from .leaves import FLAG_RANK, Leaf, flag, leaves_of
 from .table import FILE_NAME
 
-KIND = "vqgan"
+KIND: Final = "vqgan"
 
 
 @dataclass(frozen=True)
