@@ -1,4 +1,5 @@
 # make demo    set up, run three rounds on generated layouts, print the table
+# make demo-volumes  a VQ-GAN on generated chests: both phases, control, table and pictures
 # make graph   draw the round graph of the configured experiments
 # make models  list the denoiser presets: parameters, arithmetic, memory
 # make test    set up, run the tests
@@ -13,11 +14,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo graph models test test-cluster lint docs bench clean
+.PHONY: demo demo-volumes graph models test test-cluster lint docs bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --profile profiles/local --quiet rules
 	$(BIN)/python workflow/scripts/draw_rounds.py -- --profile profiles/local
+	$(BIN)/python workflow/scripts/show_results.py
+
+demo-volumes: $(INSTALLED)
+	$(BIN)/snakemake --profile profiles/local --quiet rules --config 'experiments=[volumes_demo]'
 	$(BIN)/python workflow/scripts/show_results.py
 
 graph: $(INSTALLED)
@@ -49,6 +54,7 @@ bench: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python bench/resuming.py
 	$(BIN)/python bench/step_memory.py
 	OMP_NUM_THREADS=1 $(BIN)/python bench/model_memory.py
+	$(BIN)/python bench/vqgan.py
 
 clean:
 	rm -rf results state logs .snakemake

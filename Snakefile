@@ -11,6 +11,8 @@ configfile: "config/config.yaml"
 
 include: "rules/common.smk"
 include: "rules/data.smk"
+include: "rules/volumes.smk"
+include: "rules/vqgan.smk"
 include: "rules/autoencoder.smk"
 include: "rules/denoiser.smk"
 include: "rules/adversarial.smk"

@@ -23,6 +23,7 @@ from sparring.rounds import (
     measures_layouts,
     options_by_hand,
     stage_settings,
+    start_vqgan,
 )
 
 # Snakemake walks the graph recursively; 600 iterations in a row exceed Python's default of 1000.
@@ -49,7 +50,10 @@ TRAINING = {
     "finetune_semantic",
     "train_discriminator",
     "finetune_diffusion",
+    "train_vqgan_reconstruction",
+    "train_vqgan_adversarial",
 }
+VOLUMES = {n for n, d in ROUNDS.config.datasets.items() if d.kind in ("nifti", "phantoms")}
 SCRIPTS = Path(str(workflow.current_basedir)).parent / "workflow" / "scripts"
 
 
@@ -59,6 +63,7 @@ wildcard_constraints:
     experiment=r"[A-Za-z0-9_]+",
     arm="adversarial|control",
     iteration=r"0|[1-9]\d*",
+    phase="reconstruction|adversarial|control",
     model=r"start|trained|(adversarial|control)/iteration_(0|[1-9]\d*)",
 
 
@@ -182,6 +187,9 @@ def results_of_experiments(wildcards):
     """What `rule all` asks for: the table, pictures and choice of every requested experiment."""
     wanted = []
     for name in ROUNDS.requested:
+        if name in ROUNDS.vqgans:
+            wanted += [f"{RESULTS}/{name}/volumes.{kind}" for kind in ("csv", "png")]
+            continue
         kind = ROUNDS.experiments[name].kind
         if kind == "pretrain":
             wanted += denoiser_files(f"{RESULTS}/{name}/denoiser")

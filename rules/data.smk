@@ -20,6 +20,8 @@ rule pack_layouts:
         RESULTS + "/datasets/{dataset}/layouts.h5",
     benchmark:
         benchmark_of("/datasets/{dataset}", "pack_layouts")
+    wildcard_constraints:
+        dataset=one_of(ROUNDS.config.datasets.keys() - VOLUMES),
     resources:
         mem_mb=2000,
         runtime=60,

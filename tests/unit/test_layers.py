@@ -30,13 +30,15 @@ LAYERS = {
     "models": 3,
     "data": 3,
     "sampling": 4,
+    "inference": 4,
     "evaluation": 4,
     "training": 5,
     "stages": 6,
 }
 # Apart from the layers: what Snakemake imports in every job must stay light.
 ROUNDS_MAY = {"settings", "artefacts", "errors", "balance", "objectives.table", "models.presets",
-              "data.manifest", "data.images"}  # fmt: skip
+              "data.manifest", "data.images",
+              "data.volume_manifest", "data.volume_facts"}  # fmt: skip
 WITHIN_A_LAYER = {
     ("losses", "diffusion"), ("objectives", "diffusion"), ("settings", "errors"),
     ("compute", "distributed"), ("distributed", "companions"),

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from workspace import REPOSITORY
 
+from sparring.data.volume_manifest import read_volume_manifest
 from sparring.models.presets import PRESETS
 from sparring.rounds import check_rounds, load_rounds
 from sparring.settings.dataset import ManifestDataset
 from sparring.settings.reading import read_yaml
+from sparring.settings.volumes import VolumeDataset
 
 EXAMPLES = sorted(p.stem for p in (REPOSITORY / "config" / "experiments").glob("*.yaml"))
 FAMILY = sorted(set(PRESETS) - {"unet_tiny"})
@@ -34,6 +36,12 @@ def test_an_example_loads_and_would_be_accepted(load, name):
         settings = rounds.config.datasets[dataset]
         if isinstance(settings, ManifestDataset) and not settings.manifest.is_file():
             pytest.skip(f"loaded; the data for further checks is not here ({settings.manifest})")
+    for experiment in rounds.vqgans.values():
+        settings = rounds.config.datasets[experiment.dataset]
+        if isinstance(settings, VolumeDataset):
+            missing = [e.path for e in read_volume_manifest(settings) if not e.path.is_file()]
+            if missing:
+                pytest.skip(f"loaded; the data for further checks is not here ({missing[0]})")
     check_rounds(rounds)
 
 

@@ -30,3 +30,12 @@ def test_a_shape_that_is_none_is_refused():
     assert done.returncode != 0
     assert "--side" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_vqgans_are_listed_beside_the_usual_widths():
+    done = list_models("--volumes", "--patch-size", "32", "--batch-size", "1")
+    assert done.returncode == 0, done.stderr
+    assert "0-64-128" in done.stdout
+    assert "64-128-256" in done.stdout
+    assert "2,763,585" in done.stdout
+    assert "11,048,769" in done.stdout

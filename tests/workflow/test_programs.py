@@ -9,7 +9,7 @@ import sys
 import pytest
 from workspace import REPOSITORY
 
-from sparring.settings import stages, stages_by_hand
+from sparring.settings import stages, stages_by_hand, volume_stages, vqgan_stages
 from sparring.settings.documentation import keys_of
 
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -44,8 +44,12 @@ def commands_in(text):
 
 
 def stage_of(name):
-    kinds = (vars(stages) | vars(stages_by_hand)).values()
-    return next(k for k in kinds if getattr(k, "stage", None) == name)
+    return next(
+        k
+        for module in (stages, stages_by_hand, volume_stages, vqgan_stages)
+        for k in vars(module).values()
+        if getattr(k, "stage", None) == name
+    )
 
 
 @pytest.mark.parametrize("name", STAGES)

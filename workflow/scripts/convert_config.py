@@ -18,6 +18,7 @@ from sparring.settings.old_names.assembly import Asked
 from sparring.settings.old_names.conversion import convert
 from sparring.settings.old_names.documentation import flag_meanings
 from sparring.settings.old_names.report import account_text, config_text, experiment_text
+from sparring.settings.old_names.vqgan import convert_vqgan, is_vqgan
 from sparring.settings.reading import numbers, read_yaml
 
 EXPERIMENTS = Path("config/experiments")
@@ -29,7 +30,9 @@ EXAMPLE = """example:
 
 def convert_file(old: Path, flags: dict[str, Any], asked: Asked, args: argparse.Namespace) -> None:
     """Write and print; refuse to write over a file that stands there."""
-    conversion = convert(read_yaml(old), flags, asked, str(old))
+    content = read_yaml(old)
+    of_volumes = is_vqgan(content) if asked.kind is None else False
+    conversion = (convert_vqgan if of_volumes else convert)(content, flags, asked, str(old))
     output: Path = args.output or EXPERIMENTS / f"{conversion.name}.yaml"
     if output.exists() and not args.force:
         raise UserError(f"{output}: exists already; give another --name or --output, or --force")

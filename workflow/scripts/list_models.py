@@ -1,11 +1,13 @@
-"""List the denoiser presets: size, arithmetic and memory at a latent shape and batch size."""
+"""List the denoiser presets, or widths of VQ-GANs: size, arithmetic and memory."""
 
 import argparse
 
 from sparring.errors import UserError
 from sparring.models.costs import Costs, costs
 from sparring.models.presets import PRESETS
+from sparring.models.vqgan_costs import vqgan_costs
 from sparring.settings.parts import DenoiserSettings
+from sparring.settings.vqgan import VqganAdversarial, VqganModel
 
 NOTES = """\
 GFLOP: one forward of one latent, two operations per multiply-add, in convolutions and matrix
@@ -47,6 +49,36 @@ def show(channels: int, side: int, batch_size: int) -> None:
     print(f"\n{NOTES}")
 
 
+VQGANS = {
+    "small": VqganModel(channels=(0, 24, 32), blocks=(0, 1, 1)),
+    "default": VqganModel(),
+    "n_hiddens 64": VqganModel(channels=(64, 128, 256), blocks=(1, 1, 1)),
+}
+"""The last is near the usual design, which is 64 channels wide at full resolution."""
+VOLUME_NOTES = """\
+GFLOP: one reconstruction of one patch, two operations per multiply-add. Training GB: the most that
+a step of phase one holds at once; discriminators come to it in phase two, whose parameters are
+those of base_channels 64."""
+
+
+def show_volumes(patch_size: int, batch_size: int) -> None:
+    """Print the table of VQ-GANs, line by line as it is found."""
+    print(f"patches of {patch_size} voxels a side, batches of {batch_size}\n")
+    print(f"{'':<31}{'':>12}{'':>9}   training GB")
+    print(f"{'model':<14}{'channels':<17}{'parameters':>12}{'GFLOP':>9}    fp32   bf16")
+    for name, settings in VQGANS.items():
+        found = vqgan_costs(settings, VqganAdversarial(), patch_size, batch_size)
+        widths = "-".join(map(str, settings.channels))
+        sizes = (f"{size / 1e9:7.2f}" for size in (found.training.fp32, found.training.bf16))
+        print(
+            f"{name:<14}{widths:<17}{found.parameters:>12,}{found.flop / 1e9:>9.1f} "
+            f"{''.join(sizes)}",
+            flush=True,
+        )
+    print(f"\nimage discriminator  {found.image_parameters:>12,}")
+    print(f"volume discriminator {found.volume_parameters:>12,}\n\n{VOLUME_NOTES}")
+
+
 def positive(text: str) -> int:
     """A whole number above 0, for argparse."""
     value = int(text)
@@ -63,6 +95,15 @@ if __name__ == "__main__":
     )
     parser.add_argument("--channels", type=positive, default=16, help="of the latents")
     parser.add_argument("--side", type=positive, default=32, help="of the latents")
-    parser.add_argument("--batch-size", type=positive, default=32, help="latents per step")
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        help="latents (default: 32) or patches (default: 2) per step",
+    )
+    parser.add_argument("--volumes", action="store_true", help="list VQ-GANs instead")
+    parser.add_argument("--patch-size", type=positive, default=128, help="of volumes, in voxels")
     args = parser.parse_args()
-    show(args.channels, args.side, args.batch_size)
+    if args.volumes:
+        show_volumes(args.patch_size, args.batch_size or 2)
+    else:
+        show(args.channels, args.side, args.batch_size or 32)

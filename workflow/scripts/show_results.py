@@ -40,6 +40,22 @@ def show_balance(experiment: Path, iterations: list[int]) -> None:
     print(shown.to_string(index=False, float_format="%.2f", na_rep=""))
 
 
+def show_volumes(experiment: Path) -> None:
+    """Table and pictures of an experiment on volumes."""
+    table = pd.read_csv(experiment / "volumes.csv")
+    print(
+        f"\n{experiment.name}: held-out volumes, means; gradient_ratio 1 is as sharp as they are\n"
+    )
+    for file in sorted(experiment.glob("*/evaluation.json"))[:1]:
+        warning = json.loads(file.read_text(encoding="utf-8"))["warning"]
+        print(f"{warning}\n" if warning else "", end="")
+    for group, rows in table.groupby("group", sort=False):
+        print(f"{group}:")
+        shown = rows.drop(columns=["group"])
+        print(shown.to_string(index=False, float_format="%.3f", na_rep=""), end="\n\n")
+    print(f"pictures: {experiment / 'volumes.png'}, {experiment}/*/reconstructions/*.png")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path, nargs="?", default=Path("results"))
@@ -47,5 +63,7 @@ if __name__ == "__main__":
     try:
         for table in sorted(args.results.glob("*/evaluation.csv")):
             show(table.parent)
+        for table in sorted(args.results.glob("*/volumes.csv")):
+            show_volumes(table.parent)
     except UserError as error:
         sys.exit(str(error))

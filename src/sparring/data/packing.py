@@ -9,7 +9,7 @@ import numpy as np
 from ..artefacts.layouts import LayoutRow, writing_layouts
 from ..errors import UserError
 from ..progress import progress
-from ..settings.dataset import DatasetSettings, ManifestDataset, ProceduralDataset
+from ..settings.dataset import LayoutDataset, ManifestDataset, ProceduralDataset
 from .images import ClassColours, ImageSource, as_array, classes_file
 from .manifest import ManifestEntry, read_manifest, split_by_group
 from .procedural import CLASSES, balcony_condition, generate_layouts
@@ -17,7 +17,7 @@ from .procedural import CLASSES, balcony_condition, generate_layouts
 Packed = tuple[np.ndarray, LayoutRow]
 
 
-def pack(settings: DatasetSettings, output: Path) -> int:
+def pack(settings: LayoutDataset, output: Path) -> int:
     """Write the dataset to `output` and return the number of layouts.
 
     All layouts must have one size and, where classes are named, only their colours.

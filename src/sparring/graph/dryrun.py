@@ -72,6 +72,8 @@ def _node(rule: str, fields: Mapping[str, str]) -> Node:
         label += " " + " / ".join(wildcards.values())
     elif "shard" in wildcards:
         label += " {shard} of {shards}".format(**wildcards)
+    elif "phase" in wildcards:
+        label += " / {phase}".format(**wildcards)
     return Node(
         id="/".join([rule, *wildcards.values()]),
         stage=rule,

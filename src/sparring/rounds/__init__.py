@@ -9,6 +9,7 @@ from .loading import Rounds, load_rounds
 from .provenance import final_denoiser, lineage
 from .semantic import measures_layouts
 from .status import JobStatus, status_of
+from .vqgan import start_vqgan
 
 __all__ = [
     "JobStatus",
@@ -27,5 +28,6 @@ __all__ = [
     "options_by_hand",
     "removable",
     "stage_settings",
+    "start_vqgan",
     "status_of",
 ]

@@ -7,10 +7,10 @@ from typing import Any
 from ..data.images import classes_file
 from ..errors import UserError
 from ..models.presets import PRESETS
-from ..settings.dataset import ProceduralDataset
+from ..settings.dataset import ManifestDataset
 from ..settings.experiment import (
     AdversarialExperiment,
-    Experiment,
+    LatentExperiment,
     PretrainExperiment,
     StartedExperiment,
 )
@@ -20,11 +20,13 @@ from .facts import LatentShape, dataset_facts, latent_shape
 from .given_models import given_model
 from .loading import Rounds
 from .semantic import check_semantic
+from .vqgan import check_vqgans
 
 
 def check_rounds(rounds: Rounds) -> None:
     """Raise UserError for the first thing that cannot work; collect warnings in `rounds`."""
     _check_tracker(rounds)
+    check_vqgans(rounds)
     for name, experiment in rounds.experiments.items():
         _require_known(rounds, name, "dataset", experiment.dataset, rounds.config.datasets)
         known = rounds.config.autoencoders
@@ -67,7 +69,7 @@ def _check_autoencoder(rounds: Rounds, name: str) -> None:
         )
     dataset = datasets[settings.dataset]
     used = name in {rounds.data_of(experiment)[1] for experiment in rounds.experiments}
-    if not used or settings.start_from is not None or isinstance(dataset, ProceduralDataset):
+    if not used or settings.start_from is not None or not isinstance(dataset, ManifestDataset):
         return
     if settings.input == "classes" and classes_file(dataset) is None:
         raise UserError(
@@ -98,7 +100,7 @@ def _check_preset(
         )
 
 
-def _check_steps(rounds: Rounds, name: str, experiment: Experiment) -> None:
+def _check_steps(rounds: Rounds, name: str, experiment: LatentExperiment) -> None:
     """No sampler can take more steps than the noise schedule has timesteps."""
     limit = _num_timesteps(rounds, name)
     wanted = {"diffusion.sample_grid.num_steps": experiment.diffusion.sample_grid.num_steps}

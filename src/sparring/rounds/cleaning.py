@@ -17,6 +17,7 @@ _READERS = {
     "sample_fake": ("train_discriminator",),
     "gather_fake": ("train_discriminator",),
     "sample_fake_shard": ("gather_fake",),
+    "reconstruct_volumes": ("evaluate_vqgan", "summarise_volumes"),
     "sample_evaluation": ("evaluate", "measure_layouts", "compare_samples"),
 }
 

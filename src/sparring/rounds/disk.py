@@ -9,6 +9,7 @@ from ..settings.experiment import PretrainExperiment
 from .facts import dataset_facts, latent_shape
 from .jobs import Wildcards
 from .loading import Rounds
+from .vqgan import volume_bytes
 
 _HALF, _SINGLE = 2, 4  # bytes per number: latents, weights
 _GROWTH = 3  # a training state holds weights, their average and two moments beside the outputs
@@ -34,6 +35,8 @@ def _bytes_of(rounds: Rounds, rule: str, wildcards: Wildcards) -> int:
         bands = 3 if isinstance(settings, ManifestDataset) else 1
         return (facts.train_rows + 2 * facts.test_rows) * facts.side**2 * bands
     name = wildcards.get("experiment")
+    if rule == "pack_volumes" or name in rounds.vqgans:
+        return volume_bytes(rounds, rule, wildcards)
     if rule == "encode_layouts":
         data = wildcards["dataset"], wildcards["autoencoder"]
         name = next((n for n in rounds.experiments if rounds.data_of(n) == data), None)

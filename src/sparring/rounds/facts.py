@@ -63,6 +63,12 @@ def dataset_facts(rounds: Rounds, dataset: str) -> DatasetFacts:
         train = settings.num_layouts - num_val - num_test
         conditions = BALCONY_CONDITIONS if settings.condition else ()
         return DatasetFacts(settings.size, train, train, num_test, num_test, conditions)
+    if not isinstance(settings, ManifestDataset):
+        raise UserError(
+            f"{rounds.source}: datasets.{dataset}.kind is {settings.kind!r}, volumes, but layouts "
+            "are wanted; name a dataset of kind manifest or procedural, or make the experiment's "
+            "kind vqgan"
+        )
     return _manifest_facts(settings.model_dump_json())
 
 

@@ -11,10 +11,14 @@ from ..artefacts.state_files import JOB, clear_progress
 from ..objectives.table import NEEDS
 from ..settings import stages
 from ..settings.config import RUN_KEYS, Config
-from ..settings.dataset import DatasetSettings, ManifestDataset, ProceduralDataset
+from ..settings.dataset import DatasetSettings, LayoutDataset, ManifestDataset, ProceduralDataset
 from ..settings.parts import DiscriminatorSettings, EvaluationSettings, SamplingSettings
 from ..settings.stages import StageSettings
+from ..settings.volume_stages import PackVolumes
+from ..settings.volumes import AnyVolumes
 from .loading import Rounds
+from .vqgan import RULES as VQGAN_RULES
+from .vqgan import vqgan_settings
 
 Wildcards = dict[str, str]
 
@@ -96,6 +100,8 @@ def stage_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSett
     """The settings of one job: only what it depends on."""
     if rule == "pack_layouts":
         return stages.PackLayouts(dataset=_packed(rounds.config.datasets[wildcards["dataset"]]))
+    if rule == "pack_volumes":
+        return PackVolumes(dataset=rounds.volumes(wildcards["dataset"]))
     if rule == "train_autoencoder":
         chosen = rounds.config.autoencoders[wildcards["autoencoder"]]
         return stages.TrainAutoencoder(autoencoder=chosen)
@@ -103,6 +109,8 @@ def stage_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSett
         return stages.EncodeLayouts(dataset=_giving_latents(rounds, wildcards["dataset"]))
     if rule == "export_pipeline":
         return stages.ExportPipeline()
+    if rule in VQGAN_RULES:
+        return vqgan_settings(rounds, rule, wildcards)
     name = wildcards["experiment"]
     if rule == "pretrain_diffusion":
         e = rounds.pretrain(name)
@@ -179,8 +187,9 @@ def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
     return {"select_best": stages.SelectBest, "summarise": stages.Summarise}[rule]()
 
 
-def _packed(dataset: DatasetSettings) -> DatasetSettings:
+def _packed(dataset: DatasetSettings) -> LayoutDataset:
     """Where latents come from is encode_layouts' matter."""
+    assert not isinstance(dataset, AnyVolumes), dataset  # pack_volumes packs those
     if isinstance(dataset, ProceduralDataset):
         return dataset
     return dataset.model_copy(update={"latents": "encode", "latents_are": "raw"})
@@ -188,7 +197,7 @@ def _packed(dataset: DatasetSettings) -> DatasetSettings:
 
 def _giving_latents(rounds: Rounds, name: str) -> ManifestDataset | None:
     dataset = rounds.config.datasets[name]
-    if isinstance(dataset, ProceduralDataset) or dataset.latents == "encode":
+    if not isinstance(dataset, ManifestDataset) or dataset.latents == "encode":
         return None
     return dataset
 
@@ -206,12 +215,16 @@ def _name(rule: str, wildcards: Wildcards) -> str:
 def _place(rule: str, wildcards: Wildcards) -> str:
     """The folder under results, state and logs that a job belongs to."""
     w = wildcards
-    if rule == "pack_layouts":
+    if rule in ("pack_layouts", "pack_volumes"):
         return f"datasets/{w['dataset']}"
     if rule == "train_autoencoder":
         return f"autoencoders/{w['autoencoder']}"
     if rule == "encode_layouts":
         return f"latents/{w['dataset']}-{w['autoencoder']}"
+    if rule == "train_vqgan_reconstruction":
+        return f"{w['experiment']}/reconstruction"
+    if "phase" in w:
+        return f"{w['experiment']}/{w['phase']}"
     if "model" in w:
         return f"{w['experiment']}/{w['model']}"
     if "iteration" in w:

@@ -23,7 +23,7 @@ def check_gpus(rounds: Rounds, limit: int | None) -> None:
 
     Snakemake would start them with as many as there are, without a word.
     """
-    for name in rounds.experiments:
+    for name in (*rounds.experiments, *rounds.vqgans):
         wanted = rounds.gpus_of(name)
         if limit is not None and rounds.device_of(name) == "cuda" and wanted > limit:
             raise UserError(

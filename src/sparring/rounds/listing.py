@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from .jobs import Wildcards
 from .loading import Rounds
 from .semantic import measures_layouts
+from .vqgan import volumes_used
 
 Listed = tuple[str, Wildcards]
 
@@ -13,6 +14,7 @@ def all_jobs(rounds: Rounds) -> Iterator[Listed]:
     """(rule, wildcards) of every job that `rule all` can need."""
     for dataset in rounds.datasets:
         yield "pack_layouts", {"dataset": dataset}
+    yield from _volumes(rounds)
     pairs = sorted({rounds.data_of(name) for name in rounds.experiments})
     for autoencoder in sorted({autoencoder for _, autoencoder in pairs}):
         yield "train_autoencoder", {"autoencoder": autoencoder}
@@ -27,6 +29,19 @@ def all_jobs(rounds: Rounds) -> Iterator[Listed]:
         yield from _rounds_of(rounds, name)
     for name in rounds.started_names:
         yield from _judging_of(rounds, name)
+
+
+def _volumes(rounds: Rounds) -> Iterator[Listed]:
+    for dataset in volumes_used(rounds):
+        yield "pack_volumes", {"dataset": dataset}
+    for name, experiment in rounds.vqgans.items():
+        yield "train_vqgan_reconstruction", {"experiment": name}
+        for phase in experiment.phases[1:]:
+            yield "train_vqgan_adversarial", {"experiment": name, "phase": phase}
+        for phase in experiment.phases:
+            for rule in ("reconstruct_volumes", "evaluate_vqgan"):
+                yield rule, {"experiment": name, "phase": phase}
+        yield "summarise_volumes", {"experiment": name}
 
 
 def _rounds_of(rounds: Rounds, name: str) -> Iterator[Listed]:

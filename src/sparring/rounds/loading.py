@@ -9,15 +9,17 @@ from ..errors import UserError
 from ..settings.config import Config
 from ..settings.experiment import (
     AdversarialExperiment,
-    Experiment,
     FinetuneExperiment,
+    LatentExperiment,
     PretrainExperiment,
     StartedExperiment,
 )
 from ..settings.reading import validate
 from ..settings.semantic import SemanticLoss
+from ..settings.volumes import AnyVolumes
+from ..settings.vqgan_experiment import VqganExperiment
 from .experiment_files import ExperimentFiles
-from .references import Reference, parse_reference
+from .references import Reference, parse_reference, parse_vqgan_reference
 
 ARMS = ("adversarial", "control")
 
@@ -29,8 +31,10 @@ class Rounds:
     config: Config
     source: str
     requested: list[str]
-    experiments: dict[str, Experiment]
+    experiments: dict[str, LatentExperiment]
     files: ExperimentFiles
+    vqgans: dict[str, VqganExperiment] = field(default_factory=dict)
+    """Those on volumes, apart: they have neither autoencoder nor denoiser."""
     warnings: list[str] = field(default_factory=list)
 
     def file(self, name: str) -> str:
@@ -105,13 +109,31 @@ class Rounds:
         inherited = self.data_of(reference.experiment)
         return dataset or inherited[0], autoencoder or inherited[1]
 
+    def volumes(self, dataset: str) -> AnyVolumes:
+        """A dataset of volumes; refuses layouts."""
+        settings = self.config.datasets[dataset]
+        if not isinstance(settings, AnyVolumes):
+            raise UserError(
+                f"{self.source}: datasets.{dataset}.kind is {settings.kind!r}, layouts, but "
+                "volumes are wanted; name a dataset of kind nifti or phantoms"
+            )
+        return settings
+
+    def vqgan(self, name: str) -> VqganExperiment:
+        """An experiment on volumes."""
+        return self.vqgans[name]
+
+    def of_any_kind(self, name: str) -> LatentExperiment | VqganExperiment:
+        """An experiment, on latents or volumes."""
+        return self.vqgans[name] if name in self.vqgans else self.experiments[name]
+
     def device_of(self, name: str) -> str:
         """Where an experiment's jobs run."""
-        return self.experiments[name].device or self.config.device
+        return self.of_any_kind(name).device or self.config.device
 
     def gpus_of(self, name: str) -> int:
         """GPUs (processes) of each of an experiment's training jobs."""
-        return self.experiments[name].gpus or self.config.gpus
+        return self.of_any_kind(name).gpus or self.config.gpus
 
     def latents(self, name: str, split: str) -> str:
         """The latents of a split."""
@@ -225,16 +247,45 @@ def load_rounds(config: dict[str, Any], source: str = "config/config.yaml") -> R
 def _load(rounds: Rounds, name: str, chain: tuple[str, ...], wanted_by: str) -> None:
     if name in chain:
         raise UserError(f"{wanted_by}: experiments form a cycle: {' -> '.join((*chain, name))}")
-    if name in rounds.experiments:
+    if name in rounds.experiments or name in rounds.vqgans:
         return
-    rounds.experiments[name] = rounds.files.read(name, wanted_by)
-    for key, text in _references(rounds.experiments[name]):
+    experiment = rounds.files.read(name, wanted_by)
+    if isinstance(experiment, VqganExperiment):
+        _load_vqgan(rounds, name, experiment, chain)
+        return
+    rounds.experiments[name] = experiment
+    for key, text in _references(experiment):
         reference = parse_reference(text, rounds.file(name), key)
         if reference.experiment is not None:
             _load(rounds, reference.experiment, (*chain, name), f"{rounds.file(name)}: {key}")
+            _require_kind(rounds, name, key, text, reference.experiment, of_volumes=False)
 
 
-def _references(experiment: Experiment) -> list[tuple[str, str]]:
+def _load_vqgan(
+    rounds: Rounds, name: str, experiment: VqganExperiment, chain: tuple[str, ...]
+) -> None:
+    rounds.vqgans[name] = experiment
+    text = experiment.start_from
+    reference = parse_vqgan_reference(text, rounds.file(name)) if text else ""
+    if text and not isinstance(reference, str):
+        _load(rounds, reference[0], (*chain, name), f"{rounds.file(name)}: start_from")
+        _require_kind(rounds, name, "start_from", text, reference[0], of_volumes=True)
+
+
+def _require_kind(
+    rounds: Rounds, name: str, key: str, text: str, target: str, of_volumes: bool
+) -> None:
+    """Models of layouts and of volumes do not go on from each other."""
+    if (target in rounds.vqgans) != of_volumes:
+        found = rounds.of_any_kind(target).kind
+        wanted = "vqgan" if of_volumes else "pretrain, finetune or adversarial"
+        raise UserError(
+            f"{rounds.file(name)}: {key} is {text!r}, but {target} is of kind {found}, expected "
+            f"one of kind {wanted}"
+        )
+
+
+def _references(experiment: LatentExperiment) -> list[tuple[str, str]]:
     if isinstance(experiment, PretrainExperiment):
         return []
     keys: dict[str, str | None] = {"start_from": experiment.start_from}

@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from ..errors import UserError
 from ..settings.config import NAME
+from ..settings.vqgan_experiment import Phase
 
 
 @dataclass(frozen=True)
@@ -34,4 +36,18 @@ def parse_reference(text: str, source: str, key: str) -> Reference:
     raise UserError(
         f"{source}: {key} is {text!r}, expected an experiment (name, name@2, name@selected) or a "
         "model directory (a path with a /)"
+    )
+
+
+def parse_vqgan_reference(text: str, source: str) -> tuple[str, Phase | None] | str:
+    """(experiment, phase or None for its last) of `name` or `name@phase`; else a directory."""
+    name, at, phase = text.partition("@")
+    if re.match(NAME, name) and (not at or phase in get_args(Phase)):
+        return name, phase or None  # type: ignore[return-value]
+    if "/" in text:
+        return text
+    raise UserError(
+        f"{source}: start_from is {text!r}, expected an experiment of kind vqgan (name, "
+        "name@reconstruction, name@adversarial, name@control) or a model directory (a path with "
+        "a /)"
     )

@@ -20,12 +20,14 @@ _DEFAULTS: dict[str, Any] = {
     "autoencoder": {"dataset": "by_hand"},
 }
 """For keys without a default in a stage, because experiments always give them."""
+_DEFAULTS_OF: dict[str, dict[str, Any]] = {"pack_volumes": {"dataset": {"kind": "phantoms"}}}
 
 
 def defaults_by_hand(kind: type[StageSettings]) -> dict[str, Any]:
     """What is set where nobody sets it; a fresh copy."""
     required = {name for name, field in kind.model_fields.items() if field.is_required()}
-    known = {name: value for name, value in _DEFAULTS.items() if name in required}
+    defaults = _DEFAULTS | _DEFAULTS_OF.get(kind.stage, {})
+    known = {name: value for name, value in defaults.items() if name in required}
     return json.loads(json.dumps(known))
 
 

@@ -52,8 +52,8 @@ class Config(Settings):
     under `logs`; see docs/monitoring.md."""
     datasets: dict[str, DatasetSettings]
     """Datasets by name."""
-    autoencoders: dict[str, AutoencoderSettings]
-    """Autoencoders by name."""
+    autoencoders: dict[str, AutoencoderSettings] = Field({})
+    """Autoencoders of layouts by name."""
 
     @field_validator("experiments", "datasets", "autoencoders")
     @classmethod

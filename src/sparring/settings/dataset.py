@@ -1,4 +1,4 @@
-"""Datasets: a manifest of layout images, or the procedural generator."""
+"""Datasets: manifests of layout images or of volumes, and the generators of both."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,24 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from .base import Settings
-
-
-class SplitFractions(Settings):
-    """Shares of the groups, used when the manifest has no `split` column."""
-
-    train: float = Field(0.8, gt=0, lt=1)
-    """Share of groups that train."""
-    val: float = Field(0.1, gt=0, lt=1)
-    """Share of groups that choose the best model."""
-    test: float = Field(0.1, gt=0, lt=1)
-    """Share of groups that judges models; nothing is trained on it."""
-
-    @model_validator(mode="after")
-    def _sum_to_one(self) -> "SplitFractions":
-        total = self.train + self.val + self.test
-        if abs(total - 1) > 1e-6:
-            raise ValueError(f"train + val + test is {total:g}, expected 1")
-        return self
+from .splits import SplitFractions
+from .volumes import AnyVolumes
 
 
 class ManifestDataset(Settings):
@@ -99,4 +83,6 @@ class ProceduralDataset(Settings):
         return []
 
 
-DatasetSettings = Annotated[ManifestDataset | ProceduralDataset, Field(discriminator="kind")]
+LayoutDataset = ManifestDataset | ProceduralDataset
+LayoutSettings = Annotated[LayoutDataset, Field(discriminator="kind")]
+DatasetSettings = Annotated[LayoutDataset | AnyVolumes, Field(discriminator="kind")]

@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from .autoencoder import AutoencoderLosses, AutoencoderSettings
 from .config import Config
-from .dataset import ManifestDataset, ProceduralDataset, SplitFractions
+from .dataset import ManifestDataset, ProceduralDataset
 from .experiment import (
     AdversarialExperiment,
     Experiment,
@@ -35,6 +35,17 @@ from .parts import (
     SemanticTraining,
 )
 from .semantic import SemanticLoss
+from .splits import SplitFractions
+from .volumes import PhantomDataset, VolumeDataset, WindowSettings
+from .vqgan import (
+    CodebookSettings,
+    CodebookTraining,
+    VqganAdversarial,
+    VqganLosses,
+    VqganModel,
+    VqganTraining,
+)
+from .vqgan_experiment import VqganExperiment
 
 BEGIN, END = "<!-- keys: begin (generated) -->", "<!-- keys: end -->"
 
@@ -42,6 +53,8 @@ _SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("config.yaml", Config),
     ("datasets.NAME, `kind: procedural`", ProceduralDataset),
     ("datasets.NAME, `kind: manifest`", ManifestDataset),
+    ("datasets.NAME, `kind: phantoms`", PhantomDataset),
+    ("datasets.NAME, `kind: nifti`", VolumeDataset),
     ("datasets.NAME.split", SplitFractions),
     ("autoencoders.NAME", AutoencoderSettings),
     ("autoencoders.NAME.losses", AutoencoderLosses),
@@ -62,6 +75,14 @@ _SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("overrides[]", Override),
     ("overrides[].discriminator", DiscriminatorOverride),
     ("overrides[].diffusion", FinetuneOverride),
+    ("Experiments, `kind: vqgan`", VqganExperiment),
+    ("model", VqganModel),
+    ("model.codebook", CodebookSettings),
+    ("training", VqganTraining),
+    ("training.codebook", CodebookTraining),
+    ("losses", VqganLosses),
+    ("adversarial (vqgan)", VqganAdversarial),
+    ("inference", WindowSettings),
     ("Experiments, `kind: sweep`", SweepExperiment),
 ]
 

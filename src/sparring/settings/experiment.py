@@ -20,6 +20,7 @@ from .parts import (
     SemanticTraining,
 )
 from .semantic import SemanticLoss
+from .vqgan_experiment import VqganExperiment
 
 Iteration = Annotated[int, Field(ge=0)]
 
@@ -200,6 +201,7 @@ class SweepExperiment(Settings):
 
 
 StartedExperiment = FinetuneExperiment | AdversarialExperiment
-Experiment = PretrainExperiment | StartedExperiment
+LatentExperiment = PretrainExperiment | StartedExperiment
+Experiment = LatentExperiment | VqganExperiment
 ExperimentUnion = Annotated[Experiment, Field(discriminator="kind")]
 ExperimentFile = Annotated[Experiment | SweepExperiment, Field(discriminator="kind")]

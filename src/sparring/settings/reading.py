@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import UserError
 
+_EXPERIMENT_KINDS = ("pretrain", "finetune", "adversarial", "vqgan", "sweep")
+_DATASET_KINDS = ("manifest", "procedural", "nifti", "phantoms")
 _EXPONENT = re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 
@@ -105,11 +107,11 @@ def _one_line(error: ValidationError, expected: Any, source: str) -> str:
 def _keys(location: tuple[Any, ...]) -> list[str]:
     """The keys a user wrote: pydantic's path without the tags of discriminated unions."""
     parts = [str(part) for part in location]
-    if parts[:1] and parts[0] in ("pretrain", "finetune", "adversarial", "sweep"):
+    if parts[:1] and parts[0] in _EXPERIMENT_KINDS:
         return parts[1:]
-    if parts[:1] == ["datasets"] and len(parts) > 2 and parts[2] in ("manifest", "procedural"):
+    if parts[:1] == ["datasets"] and len(parts) > 2 and parts[2] in _DATASET_KINDS:
         return parts[:2] + parts[3:]
-    if parts[:1] == ["dataset"] and parts[1:2] in (["manifest"], ["procedural"]):
+    if parts[:1] == ["dataset"] and len(parts) > 1 and parts[1] in _DATASET_KINDS:
         return parts[:1] + parts[2:]
     return parts
 
@@ -117,9 +119,11 @@ def _keys(location: tuple[Any, ...]) -> list[str]:
 def _kinds(problem: Any, expected: Any) -> str:
     tags = problem.get("ctx", {}).get("expected_tags")
     return tags or ", ".join(
-        repr(part["properties"]["kind"]["const"])
-        for part in TypeAdapter(expected).json_schema().get("$defs", {}).values()
-        if "const" in part.get("properties", {}).get("kind", {})
+        sorted(
+            repr(part["properties"]["kind"]["const"])
+            for part in TypeAdapter(expected).json_schema().get("$defs", {}).values()
+            if "const" in part.get("properties", {}).get("kind", {})
+        )
     )
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from ..errors import UserError
 from .autoencoder import AutoencoderSettings
 from .base import Settings, canonical_json
-from .dataset import DatasetSettings, ManifestDataset
+from .dataset import LayoutSettings, ManifestDataset
 from .parts import (
     AdversarialLoss,
     DenoiserSettings,
@@ -70,7 +70,7 @@ class PackLayouts(StageSettings):
     """A dataset's images into one HDF5 file."""
 
     stage = "pack_layouts"
-    dataset: DatasetSettings
+    dataset: LayoutSettings
 
     def files(self) -> list[Path]:
         """The manifest and what lies beside it."""

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from .dataset import DatasetSettings
+from .dataset import LayoutSettings
 from .parts import SamplingSettings
 from .stages import StageSettings
 
@@ -12,7 +12,7 @@ class BuildDiscriminatorDataset(StageSettings):
 
     stage = "build_discriminator_dataset"
     elsewhere = ("sampling.shards",)
-    dataset: DatasetSettings
+    dataset: LayoutSettings
     seed: int = 42
     """Draws the reals and the noise of the fakes."""
     iteration: int = 0

@@ -1,11 +1,10 @@
 """What a stage can be told by hand: every key is listed, and nothing has to be set."""
 
-import inspect
 import json
 
 import pytest
+from stage_kinds import STAGE_KINDS
 
-from sparring.settings import stages, stages_by_hand
 from sparring.settings.by_hand import defaults_by_hand, keys_by_hand
 from sparring.settings.documentation import keys_of
 from sparring.settings.experiment import AdversarialExperiment
@@ -13,24 +12,17 @@ from sparring.settings.reading import validate
 from sparring.settings.stages import (
     FinetuneDiffusion,
     PackLayouts,
-    StageSettings,
     TrainDiscriminator,
 )
 
-ALL = [
-    value
-    for value in (vars(stages) | vars(stages_by_hand)).values()
-    if inspect.isclass(value) and issubclass(value, StageSettings) and value is not StageSettings
-]
 
-
-@pytest.mark.parametrize("kind", ALL, ids=lambda k: k.stage)
+@pytest.mark.parametrize("kind", STAGE_KINDS, ids=lambda k: k.stage)
 def test_nothing_has_to_be_set_by_hand(kind):
     settings = validate(defaults_by_hand(kind), kind, "test")
     assert kind.from_json(settings.to_json(), "test") == settings
 
 
-@pytest.mark.parametrize("kind", ALL, ids=lambda k: k.stage)
+@pytest.mark.parametrize("kind", STAGE_KINDS, ids=lambda k: k.stage)
 def test_every_key_that_settings_hold_is_listed(kind):
     settings = validate(defaults_by_hand(kind), kind, "test")
     held = set(leaves(settings.model_dump(mode="json")))
@@ -45,7 +37,7 @@ def leaves(values, above=""):
             yield f"{above}{name}"
 
 
-@pytest.mark.parametrize("kind", ALL, ids=lambda k: k.stage)
+@pytest.mark.parametrize("kind", STAGE_KINDS, ids=lambda k: k.stage)
 def test_a_listed_default_is_the_one_that_holds(kind):
     held = validate(defaults_by_hand(kind), kind, "test").model_dump(mode="json")
     for key in keys_by_hand(kind):
@@ -61,7 +53,7 @@ def test_alternatives_are_listed_with_the_keys_of_all():
     assert {"dataset.manifest", "dataset.num_layouts"} <= paths
 
 
-@pytest.mark.parametrize("kind", ALL, ids=lambda k: k.stage)
+@pytest.mark.parametrize("kind", STAGE_KINDS, ids=lambda k: k.stage)
 def test_keys_that_are_not_read_exist_and_are_not_listed(kind):
     assert set(kind.elsewhere) <= {key.path for key in keys_of(kind)}
     assert not set(kind.elsewhere) & {key.path for key in keys_by_hand(kind)}
@@ -75,7 +67,7 @@ def test_a_group_that_may_be_missing_is_listed_itself():
 
 def test_what_experiments_give_every_stage_is_the_same_by_hand():
     fields = AdversarialExperiment.model_fields
-    for kind in ALL:
+    for kind in STAGE_KINDS:
         for name, value in defaults_by_hand(kind).items():
             if name in ("seed", "num_samples"):
                 assert value == fields[name].default, (kind.stage, name)

@@ -120,7 +120,8 @@ def test_a_missing_kind_lists_the_kinds_there_are():
         {"dataset": "d"}
     )
     message = refusal(CONFIG | {"datasets": {"d": {"size": 64}}}, Config)
-    assert "datasets.d.kind: found null; expected one of 'manifest', 'procedural'" in message
+    kinds = "'manifest', 'nifti', 'phantoms', 'procedural'"
+    assert f"datasets.d.kind: found null; expected one of {kinds}" in message
 
 
 def test_a_missing_key_is_named():

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import vqgans
 from diffusers import UNet2DModel
 
 from sparring.artefacts.layouts import LayoutRow, Layouts, writing_layouts
@@ -148,6 +149,13 @@ def autoencoding(layouts):
     return partial(autoencoder_training, layouts)
 
 
+def vqgan(adversarial=True, **keys):
+    """Against both discriminators; codes begin in the second of four steps and are restarted."""
+    restarts = {"codebook": {"restart_interval": 1, "restart_below": 0.5}}
+    critic = vqgans.adversary(CPU) if adversarial else None
+    return vqgans.stage(critic, start=2, count=6, compute=CPU, **restarts | keys)
+
+
 def uneven(layouts, **keys):
     """Makers of stages that are not easily shared out: a last batch of one row, weights by
     timestep, a schedule that hangs on validation, several terms."""
@@ -158,6 +166,7 @@ def uneven(layouts, **keys):
         "finetuning": partial(finetuning, adversarial=wide, **keys),
         "discriminating": partial(discriminating, **{"batch_size": 6} | keys),
         "autoencoding": partial(autoencoder_training, layouts, **keys),
+        "vqgan": partial(vqgan, **{"batch_size": 3} | keys),
     }
 
 
@@ -240,6 +249,7 @@ def tiny():
         pretraining=pretraining,
         finetuning=finetuning,
         discriminating=discriminating,
+        vqgan=vqgan,
         uneven=uneven,
         run=run,
         stopping_at=stopping_at,

@@ -12,7 +12,10 @@ from sparring.interrupts import EXIT_STATUS, InterruptedRun
 from sparring.settings.parts import AdversarialLoss
 from sparring.training.state import ResumeState
 
-STAGES = ["pretraining", "finetuning", "control", "discriminating", "autoencoding"]
+STAGES = [
+    "pretraining", "finetuning", "control", "discriminating", "autoencoding", "vqgan",
+    "vqgan_control",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -25,6 +28,8 @@ def make(request, tiny, autoencoding):
         "control": lambda: tiny.finetuning(control=True),
         "discriminating": tiny.discriminating,
         "autoencoding": autoencoding,
+        "vqgan": tiny.vqgan,
+        "vqgan_control": lambda: tiny.vqgan(adversarial=False),
     }[request.param]
 
 

@@ -14,7 +14,7 @@ from sparring.interrupts import EXIT_STATUS
 from sparring.training.loop import Mean
 from sparring.training.state import ResumeState
 
-KINDS = ["pretraining", "finetuning", "discriminating", "autoencoding"]
+KINDS = ["pretraining", "finetuning", "discriminating", "autoencoding", "vqgan"]
 PROGRAM = Path(__file__).with_name("train_in_processes.py")
 
 

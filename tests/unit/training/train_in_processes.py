@@ -27,7 +27,7 @@ def train(make, folder, rank):
     """The runs of one kind."""
     for name, state in (("whole", "new"), ("resumed", "given")):
         stage = make()
-        stage._picture = lambda epoch, _: (folder / f"{epoch}.{rank}.png").touch()
+        stage._picture = lambda epoch, *_: (folder / f"{epoch}.{rank}.png").touch()
         trained = tiny.run(stage, folder / state)
         torch.save(vars(trained) | {"state": stage.state()}, folder / f"{name}.{rank}.pt")
     with suppress(tiny.PowerCut):

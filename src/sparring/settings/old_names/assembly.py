@@ -66,7 +66,7 @@ def experiment_of(
 ) -> dict[str, Any]:
     """The content of the experiment's file, its keys in the order of the documentation."""
     keys = {key: v for key, v in settled.items() if key.partition(".")[0] not in ENTRIES}
-    experiment = _nested(keys) | {"kind": kind} | _entry_names(settled, asked)
+    experiment = nested(keys) | {"kind": kind} | _entry_names(settled, asked)
     if kind == "finetune" and not semantic:
         experiment["semantic"] = _WITHOUT_SEMANTIC_LOSSES
     elif kind != "pretrain" and semantic:
@@ -78,7 +78,7 @@ def entries_of(settled: dict[str, Any], asked: Asked) -> dict[str, dict[str, Any
     """`datasets` and `autoencoders` of config.yaml, without those that it has already."""
     names = _entry_names(settled, asked)
     config: dict[str, dict[str, Any]] = {"datasets": {}, "autoencoders": {}}
-    given = _nested({k: v for k, v in settled.items() if k.partition(".")[0] in ENTRIES})
+    given = nested({k: v for k, v in settled.items() if k.partition(".")[0] in ENTRIES})
     first = {"datasets": {"kind": "manifest"}, "autoencoders": {"dataset": names.get("dataset")}}
     for group, name in (("datasets", "dataset"), ("autoencoders", "autoencoder")):
         if group in asked.own_entries:
@@ -86,7 +86,7 @@ def entries_of(settled: dict[str, Any], asked: Asked) -> dict[str, dict[str, Any
     return config
 
 
-def _nested(keys: dict[str, Any]) -> dict[str, Any]:
+def nested(keys: dict[str, Any]) -> dict[str, Any]:
     """Dotted keys as groups."""
     groups: dict[str, Any] = {}
     for key, value in keys.items():

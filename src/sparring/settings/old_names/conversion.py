@@ -7,7 +7,7 @@ why it set none.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -49,7 +49,7 @@ class Conversion:
     """An experiment, the entries of config.yaml that it needs, and the account."""
 
     name: str
-    kind: Kind
+    kind: Kind | Literal["vqgan"]
     because: str
     """Why the experiment is of its kind."""
     experiment: dict[str, Any]
@@ -94,7 +94,7 @@ def convert(data: dict[str, Any], flags: dict[str, Any], asked: Asked, source: s
     name = settled.pop(FILE_NAME, None) or identifier(PurePosixPath(source).stem)
     experiment = experiment_of(kind, settled, asked, is_semantic(claims))
     config = entries_of(settled, asked)
-    _validate(name, experiment, config, accounts, source)
+    validate_conversion(name, experiment, config, accounts, source)
     return Conversion(name, kind, because, experiment, config, accounts, schedule)
 
 
@@ -146,7 +146,7 @@ def _settle(
     return [account for account in in_order if account.leaf.rank != _ASKED], values
 
 
-def _validate(
+def validate_conversion(
     name: str,
     experiment: dict[str, Any],
     config: dict[str, dict[str, Any]],

@@ -5,19 +5,24 @@ from collections.abc import Iterable
 from .leaves import SAME_GROUPS
 from .left_out import LEFT_OUT
 from .table import FIELDS, FILE_NAME, Field
+from .vqgan import VQGAN_FIELDS, VQGAN_LEFT_OUT
 
-TABLES = ("flags", "groups", "fields", "left out")
+TABLES = ("flags", "groups", "fields", "left out", "volumes", "left out of volumes")
 
 
 def with_old_names(document: str) -> str:
     """A document with the part between each table's two markers replaced by the present table."""
-    texts = dict(zip(TABLES, (_flags(), _groups(), _fields(), _left_out()), strict=True))
+    texts = dict(zip(TABLES, _texts(), strict=True))
     for name in TABLES:
         begin, end = f"<!-- {name}: begin (generated) -->", f"<!-- {name}: end -->"
         before, rest = document.split(begin)
         _, after = rest.split(end)
         document = f"{before}{begin}\n\n{texts[name]}\n\n{end}{after}"
     return document
+
+
+def _texts() -> tuple[str, ...]:
+    return _flags(), _groups(), _fields(), _left_out(), _volumes(), _left_out_of_volumes()
 
 
 def flag_meanings() -> dict[str, str]:
@@ -54,6 +59,23 @@ def _fields() -> str:
 
 def _left_out() -> str:
     rows = [(", ".join(f"`{old}`" for old in row.old), row.reason) for row in LEFT_OUT]
+    return _table(("old field", "why it becomes nothing, and what to do"), rows)
+
+
+def _volumes() -> str:
+    rows = [
+        (
+            ", ".join(f"`{old}`" for old in field.old),
+            field.new if field.new == FILE_NAME else f"`{field.new}`",
+            field.remark,
+        )
+        for field in VQGAN_FIELDS
+    ]
+    return _table(("old field", "here", "remark"), rows)
+
+
+def _left_out_of_volumes() -> str:
+    rows = [(", ".join(f"`{old}`" for old in row.old), row.reason) for row in VQGAN_LEFT_OUT]
     return _table(("old field", "why it becomes nothing, and what to do"), rows)
 
 
