@@ -24,6 +24,7 @@ from sparring.rounds import (
     options_by_hand,
     stage_settings,
 )
+from sparring.settings.parts import NULL
 
 # Snakemake walks the graph recursively; 600 iterations in a row exceed Python's default of 1000.
 sys.setrecursionlimit(100_000)
@@ -59,7 +60,7 @@ wildcard_constraints:
     experiment=r"[A-Za-z0-9_]+",
     arm="adversarial|control",
     iteration=r"0|[1-9]\d*",
-    model=r"start|trained|(adversarial|control)/iteration_(0|[1-9]\d*)",
+    model=r"reals|start|trained|(adversarial|control)/iteration_(0|[1-9]\d*)",
 
 
 def settings_of(rule):

@@ -32,6 +32,8 @@ def check_rounds(rounds: Rounds) -> None:
     for name in rounds.config.autoencoders:
         _check_autoencoder(rounds, name)
     for name, experiment in rounds.experiments.items():
+        if rounds.repeat_of(name):  # told apart by its seed alone
+            continue
         shape = latent_shape(rounds, name)
         _check_steps(rounds, name, experiment)
         check_conditions(rounds, name)

@@ -17,7 +17,7 @@ _READERS = {
     "sample_fake": ("train_discriminator",),
     "gather_fake": ("train_discriminator",),
     "sample_fake_shard": ("gather_fake",),
-    "sample_evaluation": ("evaluate", "measure_layouts", "compare_samples"),
+    "sample_evaluation": ("evaluate", "measure_layouts", "compare_models", "compare_samples"),
 }
 
 

@@ -18,6 +18,7 @@ from ..settings.reading import validate
 from ..settings.semantic import SemanticLoss
 from .experiment_files import ExperimentFiles
 from .references import Reference, parse_reference
+from .sweeps import SEPARATOR
 
 ARMS = ("adversarial", "control")
 
@@ -32,10 +33,21 @@ class Rounds:
     experiments: dict[str, Experiment]
     files: ExperimentFiles
     warnings: list[str] = field(default_factory=list)
+    repeats: dict[str, list[str]] = field(default_factory=dict)
+    """By name, the copies of an experiment with its other `seeds`."""
 
     def file(self, name: str) -> str:
         """The file an experiment was read from, with the member of a sweep, for messages."""
-        return self.files.describe(name)
+        return self.files.describe(self.repeat_of(name) or name)
+
+    def repeat_of(self, name: str) -> str | None:
+        """The experiment that this is a repeat of with another seed, if it is."""
+        return next((main for main, copies in self.repeats.items() if name in copies), None)
+
+    @property
+    def judged_names(self) -> list[str]:
+        """The experiments that have a table of figures: repeats are in their experiment's."""
+        return [name for name in self.started_names if self.repeat_of(name) is None]
 
     def adversarial(self, name: str) -> AdversarialExperiment:
         """An experiment that has rounds."""
@@ -81,11 +93,26 @@ class Rounds:
         return ARMS if self.adversarial(name).control else ARMS[:1]
 
     def models(self, name: str) -> list[str]:
-        """Every model that is judged: `start`, then `trained` or `{arm}/iteration_{n}`."""
+        """Every model that is judged: `start`, then `trained` or `{arm}/iteration_{n}`.
+
+        Repeats leave out the start, which is their experiment's.
+        """
         if isinstance(self.experiments[name], FinetuneExperiment):
             return ["start", "trained"]
         iterations = range(self.adversarial(name).iterations)
-        return ["start"] + [f"{arm}/iteration_{n}" for arm in self.arms(name) for n in iterations]
+        models = [f"{arm}/iteration_{n}" for arm in self.arms(name) for n in iterations]
+        return models if self.repeat_of(name) else ["start", *models]
+
+    def compared(self, name: str) -> dict[str, tuple[str, str]]:
+        """What an experiment's verdict compares: (experiment, model) by the name in its tables.
+
+        Models of repeats are called `seed_43/adversarial/iteration_0`.
+        """
+        found = {model: (name, model) for model in self.models(name)}
+        for repeat in self.repeats.get(name, []):
+            seed = self.experiments[repeat].seed
+            found |= {f"seed_{seed}/{model}": (repeat, model) for model in self.models(repeat)}
+        return found
 
     def data_of(self, name: str) -> tuple[str, str]:
         """(dataset, autoencoder) of an experiment, its own or its start's."""
@@ -227,11 +254,23 @@ def _load(rounds: Rounds, name: str, chain: tuple[str, ...], wanted_by: str) -> 
         raise UserError(f"{wanted_by}: experiments form a cycle: {' -> '.join((*chain, name))}")
     if name in rounds.experiments:
         return
-    rounds.experiments[name] = rounds.files.read(name, wanted_by)
+    _add(rounds, name, rounds.files.read(name, wanted_by))
     for key, text in _references(rounds.experiments[name]):
         reference = parse_reference(text, rounds.file(name), key)
         if reference.experiment is not None:
             _load(rounds, reference.experiment, (*chain, name), f"{rounds.file(name)}: {key}")
+
+
+def _add(rounds: Rounds, name: str, experiment: Experiment) -> None:
+    """An experiment, and a copy of it for every further seed."""
+    seeds = getattr(experiment, "seeds", ())
+    if not seeds:
+        rounds.experiments[name] = experiment
+        return
+    first, *others = [experiment.model_copy(update={"seed": s, "seeds": ()}) for s in seeds]
+    rounds.experiments[name] = first
+    rounds.repeats[name] = [f"{name}{SEPARATOR}seed_{other.seed}" for other in others]
+    rounds.experiments |= dict(zip(rounds.repeats[name], others, strict=True))
 
 
 def _references(experiment: Experiment) -> list[tuple[str, str]]:
