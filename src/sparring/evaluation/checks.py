@@ -58,7 +58,7 @@ def require_same_rounding(path: Path, samples: Array, held_out: Array) -> None:
     if abs(coarse[0] - coarse[1]) > 0.5:
         raise UserError(
             f"{path}: {coarse[0]:.0%} of its values are rounded to bfloat16, of held-out ones "
-            f"{coarse[1]:.0%}; such a difference alone tells them apart: sample and encode in float32"
+            f"{coarse[1]:.0%}; that alone tells them apart: sample and encode in float32"
         )
 
 
