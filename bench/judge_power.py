@@ -1,9 +1,9 @@
 """Which judge sees most per CPU second? Probe networks against defects of known size.
 
 Reals are generated layouts as latents: one-hot classes, averaged to the latent's side and mixed
-into its channels by a fixed random map, standardised. Samples are other layouts of the same kind with
-one defect. `z` is (AUC - 0.5) / standard error of a two-sample test with several seeds,
-cross-fitted; `null` must lie within 3 of 0. The chosen families are those of sparring.evaluation.judges.JUDGES.
+into its channels by a fixed random map, standardised. Samples are other layouts of the same kind
+with one defect. `z` is (AUC - 0.5) / standard error of a two-sample test with several seeds,
+cross-fitted; `null` must lie within 3 of 0. The chosen ones are sparring.evaluation.judges.JUDGES.
 """
 
 import argparse

@@ -245,7 +245,7 @@ class TestVerdict:
     def test_table_holds_what_each_evaluation_says(self, results):
         for row in rows_of(results / "micro/evaluation.csv")[1:]:
             figures = json.loads((results / f"micro/{row['model']}/evaluation.json").read_text())
-            found = figures["samples"]["frechet"]["value"]
+            found = figures["figures"]["frechet"]["value"]
             assert float(row["frechet"]) == pytest.approx(found, rel=1e-5)
 
     def test_the_selected_model_is_the_one_that_is_named(self, results):

@@ -17,9 +17,7 @@ from sparring.evaluation.report import table_text
 def show(experiment: Path) -> None:
     """Table, choice and pictures of one experiment."""
     table = pd.read_csv(experiment / "evaluation.csv", dtype={"iteration": "Int64"})
-    print(
-        f"\n{experiment.name}: judged by held-out layouts; docs/evaluation.md explains the figures\n"
-    )
+    print(f"\n{experiment.name}: judged by held-out layouts (docs/evaluation.md)\n")
     print(table_text(table))
     rounds = table.loc[table["arm"] == "adversarial", "iteration"].drop_duplicates()
     show_balance(experiment, [int(n) for n in rounds])
