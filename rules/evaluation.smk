@@ -47,6 +47,12 @@ def of_layouts(name):
     return files
 
 
+def inception_weights(wildcards):
+    """The weights of Inception, where its features are asked for."""
+    weights = ROUNDS.started(wildcards.experiment).evaluation.inception_weights
+    return [str(weights)] if weights else []
+
+
 def judged_denoisers(wildcards):
     """The directory of every judged denoiser, in the order of `of_own_models`."""
     experiment = wildcards.experiment
@@ -130,6 +136,7 @@ rule measure_layouts:
         layouts=layouts_of,
         denoiser=judged_denoiser,
         autoencoder=autoencoder_of,
+        inception=inception_weights,
     output:
         figures=RESULTS + "/{experiment}/{model}/layouts.json",
         statistics=RESULTS + "/{experiment}/{model}/layout_statistics.h5",

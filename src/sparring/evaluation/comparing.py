@@ -25,6 +25,8 @@ BETTER: dict[str, Better] = {
     "head_agreement": "higher",
     "boundary_gap": "lower",
     "isolated_gap": "lower",
+    "inception_frechet": "lower",
+    "inception_kernel": "lower",
     "class_distance": "lower",
     "adjacency_distance": "lower",
 }

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .distances import frechet_figure, kernel_figure
 from .statistics import Draws, Figure
 
 Array = np.ndarray
@@ -40,6 +41,7 @@ def layout_figures(
     `boundary_gap`, `isolated_gap`: |mean - mean of the reals|, in edges and pixels per layout.
     `class_distance`: half the sum of |share - share of the reals| over classes (total variation).
     `adjacency_distance`: mean |frequency - the reals'| over pairs of classes that occur.
+    `inception_frechet`, `inception_kernel`: where Inception's features were taken.
     """
     figures = {
         name: Figure.mean_of(samples[name].astype(float), sample_draws)
@@ -53,7 +55,19 @@ def layout_figures(
     touching = samples["adjacencies"], reals["adjacencies"]
     occurring = max(1, int((touching[0].any(0) | touching[1].any(0)).sum()))
     figures["adjacency_distance"] = _gap(*touching, *pairs, 1 / occurring)
+    if "inception" in samples and "inception" in reals:
+        figures |= _inception(samples["inception"], reals["inception"], *pairs)
     return figures
+
+
+def _inception(x: Array, y: Array, x_draws: Draws, y_draws: Draws) -> dict[str, Figure]:
+    """Fréchet and kernel distance of Inception's features, standardised by the reals'."""
+    mean, std = y.mean(0, dtype=float), y.std(0, dtype=float) + 1e-6
+    x, y = (x - mean) / std, (y - mean) / std
+    return {
+        "inception_frechet": frechet_figure(x, y, x_draws, y_draws),
+        "inception_kernel": kernel_figure(x, y, x_draws, y_draws),
+    }
 
 
 def _gap(x: Array, y: Array, x_draws: Draws, y_draws: Draws, scale: float) -> Figure:

@@ -170,8 +170,11 @@ def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
     if rule == "evaluate":
         return stages.Evaluate(evaluation=_without(e.evaluation, stages.Evaluate))
     if rule == "measure_layouts":
-        count = e.evaluation.decoded
-        return stages.MeasureLayouts(seed=e.evaluation.seed, num_samples=count)
+        return stages.MeasureLayouts(
+            seed=e.evaluation.seed,
+            num_samples=e.evaluation.decoded,
+            inception_weights=e.evaluation.inception_weights,
+        )
     if rule == "compare_models":
         return stages.CompareModels(evaluation=_without(e.evaluation, stages.CompareModels))
     if rule == "compare_samples":

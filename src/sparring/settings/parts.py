@@ -1,5 +1,6 @@
 """The groups of keys that experiments are made of."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -240,6 +241,9 @@ class EvaluationSettings(Settings):
     """Judges of each family, each with its own beginning and its own halves of the data."""
     decoded: int = Field(1000, ge=8)
     """At most so many samples per model, and held-out layouts, are decoded for their figures."""
+    inception_weights: Path | None = None
+    """pytorch-fid's pt_inception-2015-12-05-6726825d.pth, fetched beforehand: decoded layouts are
+    then also compared by Inception's features, 64 random combinations of them."""
     seed: int = 42
     """Sampling noise, features, judges and resamples."""
     grid: int = Field(16, ge=1)

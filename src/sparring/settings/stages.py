@@ -227,7 +227,7 @@ class Evaluate(StageSettings):
 
     stage = "evaluate"
     revision = 2
-    elsewhere = ("evaluation.grid", "evaluation.decoded")
+    elsewhere = ("evaluation.grid", "evaluation.decoded", "evaluation.inception_weights")
     evaluation: EvaluationSettings = EvaluationSettings()
 
 
@@ -240,8 +240,14 @@ class MeasureLayouts(StageSettings):
     """Noise of the predictions, and the draw of training layouts."""
     num_samples: int = Field(1000, ge=8)
     """At most so many samples, and held-out layouts, are decoded."""
+    inception_weights: Path | None = None
+    """See `evaluation.inception_weights`."""
     batch_size: int = Field(32, ge=1)
     """Latents decoded at once."""
+
+    def files(self) -> list[Path]:
+        """Inception's weights, where it is used."""
+        return [self.inception_weights] if self.inception_weights else []
 
 
 class CompareModels(StageSettings):
@@ -249,7 +255,8 @@ class CompareModels(StageSettings):
 
     stage = "compare_models"
     elsewhere = tuple(
-        f"evaluation.{key}" for key in ("num_samples", "feature_dim", "decoded", "grid")
+        f"evaluation.{key}"
+        for key in ("num_samples", "feature_dim", "decoded", "grid", "inception_weights")
     )
     evaluation: EvaluationSettings = EvaluationSettings()
 

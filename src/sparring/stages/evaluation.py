@@ -13,6 +13,8 @@ from ..settings.stages import CompareSamples, MeasureLayouts
 from .job import Job
 from .verdict import write_statistics
 
+_ROWS_ONLY = ("adjacencies", "inception")
+
 
 def measure_layouts(
     job: Job[MeasureLayouts],
@@ -30,20 +32,24 @@ def measure_layouts(
     held-out layouts, which all models are compared with, are then decoded too.
     """
     from ..artefacts.layouts import Layouts
-    from ..evaluation.layouts import measure_samples
+    from ..evaluation.layouts import InceptionFeatures, measure_samples
     from ..models.autoencoder import Codec
+    from ..models.inception import load_inception
 
     draw = denoiser is None
     s, codec, layouts = job.settings, Codec.load(autoencoder, job.compute()), Layouts(layouts_file)
     found = {"samples": read_latents(samples, _rows(s, samples, draw))}
     if draw:
         found["held_out"] = read_latents(held_out, _originals(held_out)[: s.num_samples])
+    inception = None
+    if s.inception_weights is not None:
+        inception = InceptionFeatures(load_inception(s.inception_weights), codec.compute, s.seed)
     measured = {
-        whose: measure_samples(codec, latents, s.batch_size, layouts.palette)
+        whose: measure_samples(codec, latents, s.batch_size, layouts.palette, inception)
         for whose, latents in found.items()
     }
     figures: dict[str, Any] = {
-        whose: {name: _mean(values) for name, values in columns.items() if name != "adjacencies"}
+        whose: {name: _mean(values) for name, values in columns.items() if name not in _ROWS_ONLY}
         for whose, columns in measured.items()
     }
     figures["classes"] = {str(entry["id"]): entry["name"] for entry in layouts.classes or []}
