@@ -27,8 +27,7 @@ class _Conv(nn.Module):
     ) -> None:
         super().__init__()
         sides = (size, size) if isinstance(size, int) else size
-        same = stride == 1
-        padding = tuple((side - 1) // 2 if same else 0 for side in sides)
+        padding = ((sides[0] - 1) // 2, (sides[1] - 1) // 2) if stride == 1 else (0, 0)
         self.conv = nn.Conv2d(channels, width, sides, stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(width, eps=0.001)
 

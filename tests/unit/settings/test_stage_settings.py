@@ -15,6 +15,7 @@ from sparring.settings.reading import validate
 from sparring.settings.semantic import SemanticLoss
 from sparring.settings.stages import (
     BuildDiscriminatorDataset,
+    CompareModels,
     CompareSamples,
     Decode,
     EncodeLayouts,
@@ -76,6 +77,7 @@ EXAMPLES = [
     Evaluate(),
     CompareSamples(grid=4),
     SelectBest(),
+    CompareModels(),
     Summarise(),
     BuildDiscriminatorDataset(dataset=ProceduralDataset(kind="procedural", size=32)),
     Sample(num_samples=3),
