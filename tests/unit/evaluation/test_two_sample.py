@@ -140,6 +140,12 @@ def test_a_large_change_is_seen_by_either_family(family, change):
     assert found.value > 0.75
 
 
+def test_a_shrinkage_of_five_per_cent_is_seen_in_four_hundred_rows():
+    samples = changed(latents(400, 4), lambda x: 0.95 * x)
+    found = auc(LinearJudge(), latents(400, 3), samples)
+    assert found.value - 0.5 > 3 * found.standard_error
+
+
 def test_what_is_below_the_promised_size_is_not_claimed():
     """A shift of a hundredth of a standard deviation, 120 rows: undetectable, and said to be."""
     found = auc(LinearJudge(), latents(120, 5), changed(latents(120, 6), lambda x: x + 0.003))

@@ -4,16 +4,20 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sparring.artefacts.conditions import COLUMN, conditions_attribute
 from sparring.artefacts.latents import writing_latents
+from sparring.artefacts.model_files import DENOISER_FILES
 from sparring.errors import UserError
+from sparring.evaluation.judging import figures_json
+from sparring.evaluation.statistics import Figure
 from sparring.settings.parts import EvaluationSettings
-from sparring.settings.stages import CompareModels, Evaluate
+from sparring.settings.stages import CompareModels, Evaluate, SelectBest, Summarise
 from sparring.stages.job import Job
 from sparring.stages.judging import evaluate
-from sparring.stages.verdict import Files, compare_models
+from sparring.stages.verdict import Files, compare_models, select_best, summarise
 
 SETTINGS = EvaluationSettings(feature_dim=8, bootstrap=30, judge_seeds=2, num_samples=100)
 
@@ -164,3 +168,52 @@ def test_evaluation_ends_with_the_same_bytes(evaluation):
     evaluation.judge("second", samples)
     first, second = ((evaluation.folder / f"{n}.json").read_bytes() for n in ("first", "second"))
     assert first == second
+
+
+NAMES = ("auc_linear", "auc_cnn", "frechet", "kernel", "precision", "recall", "density", "coverage")
+
+
+def figures_of(value):
+    """All figures of a model, with resamples that mean nothing."""
+    rows = np.random.default_rng(0).normal(scale=0.01, size=20)
+    return {name: Figure.of(value, value + rows) for name in NAMES}
+
+
+def test_the_table_has_what_each_file_says_and_the_best_is_copied(tmp_path):
+    values = {"reals": 0.5, "start": 0.8, "adversarial/iteration_0": 0.7,
+              "seed_43/adversarial/iteration_0": 0.6}  # fmt: skip
+    evaluations, layouts = {}, {}
+    for n, (name, value) in enumerate(values.items()):
+        evaluations[name], layouts[name] = tmp_path / f"{n}.json", tmp_path / f"layouts{n}.json"
+        content = {"num_samples": 9, "num_held_out": 8, "figures": figures_json(figures_of(value))}
+        evaluations[name].write_text(json.dumps(content))
+        measured = {"classes": {"0": "wall", "2": "door"},
+                    "samples": {"class_shares": [0.7, 0.0, 0.3]}}  # fmt: skip
+        layouts[name].write_text(json.dumps(measured))
+    fixed = {"value": 0.9, "se": 0.1, "low": 0.7, "high": 1.1}
+    compared = tmp_path / "comparisons.json"
+    compared.write_text(json.dumps({
+        "verdict": "Because.", "selected": "adversarial/iteration_0", "reasons": {},
+        "figures": {n: {f"fixed_auc_{k}": fixed for k in ("linear", "cnn")}
+                    for n in values if n != "reals"},
+    }))  # fmt: skip
+    table, plot = tmp_path / "t.csv", tmp_path / "p.png"
+    job = Job(Summarise(seed=42), tmp_path / "job.json", {})
+    summarise(job, evaluations, compared, layouts, table, plot)
+    read = pd.read_csv(table).set_index("model")
+    assert list(read.index) == list(values)
+    assert read["auc_linear"].tolist() == pytest.approx(list(values.values()))
+    assert read["seed"].tolist()[1:] == [42, 42, 43]
+    assert read["share_door"].tolist() == [0.3] * 4
+    assert read["fixed_auc_cnn_se"].isna().tolist() == [True, False, False, False]
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    for place in ("start", "chosen"):
+        (tmp_path / place).mkdir()
+        for name in DENOISER_FILES:
+            (tmp_path / place / name).write_text(place)
+    denoisers = {"start": tmp_path / "start", "adversarial/iteration_0": tmp_path / "chosen"}
+    job = Job(SelectBest(), tmp_path / "job.json", {})
+    select_best(job, compared, denoisers, tmp_path / "selected", tmp_path / "selected.json")
+    assert (tmp_path / "selected" / DENOISER_FILES[0]).read_text() == "chosen"
+    verdict = json.loads((tmp_path / "selected.json").read_text())
+    assert (verdict["selected"], verdict["reason"]) == ("adversarial/iteration_0", "Because.")
