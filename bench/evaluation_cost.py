@@ -1,4 +1,4 @@
-"""What does judging one model cost? 5,000 samples and reals of 16x32x32, 5 seeds, on two cores.
+"""What does judging one model cost? 5,000 samples and reals of 16x32x32, 5 seeds, on one core of two.
 
 The stage runs in a process of its own, on files as the workflow has them; sampling is not part of
 it. The bounds that it must stay under are 6 minutes and 2 GB.
@@ -95,7 +95,7 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--train", type=int, default=22_000)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     if args.folder:
         print(json.dumps(judge(args.folder, args.count, args.threads)))

@@ -114,7 +114,7 @@ rule evaluate:
         neighbours=RESULTS + "/{experiment}/{model}/neighbours.json",
     benchmark:
         benchmark_of("/{experiment}/{model}", "evaluate")
-    threads: 2
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
@@ -172,7 +172,7 @@ rule compare_models:
         RESULTS + "/{experiment}/comparisons.json",
     benchmark:
         benchmark_of("/{experiment}", "compare_models")
-    threads: 2
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
