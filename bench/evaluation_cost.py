@@ -1,4 +1,4 @@
-"""What does judging one model cost? 5,000 samples and reals of 16x32x32, 5 seeds, on one core of two.
+"""What does judging one model cost? 5,000 samples and reals of 16x32x32, 5 seeds, on one core.
 
 The stage runs in a process of its own, on files as the workflow has them; sampling is not part of
 it. The bounds that it must stay under are 6 minutes and 2 GB.

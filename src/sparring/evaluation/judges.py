@@ -1,8 +1,8 @@
 """Judges: fresh networks that learn to tell reals from samples. No training of ours uses them.
 
 Two families, so that what fools one need not fool the other: a shrunk linear discriminant on
-random convolution features, and a small convolutional network. Their form was chosen by power per
-CPU second: bench/judge_power.py.
+random convolution features, and a small convolutional network. bench/judge_power.py measures the
+power per CPU second of these and of others.
 """
 
 from collections.abc import Callable
