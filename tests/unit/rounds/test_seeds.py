@@ -3,7 +3,8 @@
 import pytest
 
 from sparring.errors import UserError
-from sparring.rounds import check_rounds, stage_settings
+from sparring.rounds import JobStatus, check_rounds, stage_settings
+from sparring.rounds.cleaning import _was_read
 from sparring.rounds.listing import all_jobs
 
 
@@ -82,3 +83,16 @@ def test_warnings_are_said_once(project):
     rounds = project.load()
     check_rounds(rounds)
     assert len(rounds.warnings) == len(set(rounds.warnings))
+
+
+@pytest.mark.parametrize("state", ["waiting", "done"])
+def test_samples_of_a_repeat_are_kept_until_all_are_compared(project, state):
+    project.adversarial(seeds=[42, 43], iterations=1)
+    rounds = project.load()
+    jobs = [
+        JobStatus(rule, w, "", state if rule == "compare_models" else "done", "")
+        for rule, w in all_jobs(rounds)
+    ]
+    sampled = [job for job in jobs if job.rule == "sample_evaluation"]
+    assert {job.wildcards["experiment"] for job in sampled} == {"exp", "exp__seed_43"}
+    assert {_was_read(rounds, job, jobs) for job in sampled} == {state == "done"}
