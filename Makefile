@@ -55,6 +55,9 @@ bench: $(INSTALLED)
 	$(BIN)/python bench/step_memory.py
 	OMP_NUM_THREADS=1 $(BIN)/python bench/model_memory.py
 	$(BIN)/python bench/vqgan.py
+	$(BIN)/python bench/judge_power.py
+	$(BIN)/python bench/evaluation_cost.py
+	$(BIN)/python bench/instruments.py
 
 clean:
 	rm -rf results state logs .snakemake

@@ -84,7 +84,7 @@ def test_imports_are_found():
     assert "graph.nodes" in own_imports(ROOT / "graph" / "svg.py")
     assert "training.loop" in own_imports(ROOT / "stages" / "denoiser.py")
     # inside functions too
-    assert "evaluation.judging" in own_imports(ROOT / "stages" / "evaluation.py")
+    assert "evaluation.layouts" in own_imports(ROOT / "stages" / "evaluation.py")
 
 
 @pytest.mark.parametrize("module", LAYERED, ids=name_of)

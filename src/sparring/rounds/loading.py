@@ -20,6 +20,7 @@ from ..settings.volumes import AnyVolumes
 from ..settings.vqgan_experiment import VqganExperiment
 from .experiment_files import ExperimentFiles
 from .references import Reference, parse_reference, parse_vqgan_reference
+from .sweeps import SEPARATOR
 
 ARMS = ("adversarial", "control")
 
@@ -36,10 +37,21 @@ class Rounds:
     vqgans: dict[str, VqganExperiment] = field(default_factory=dict)
     """Those on volumes, apart: they have neither autoencoder nor denoiser."""
     warnings: list[str] = field(default_factory=list)
+    repeats: dict[str, list[str]] = field(default_factory=dict)
+    """By name, the copies of an experiment with its other `seeds`."""
 
     def file(self, name: str) -> str:
         """The file an experiment was read from, with the member of a sweep, for messages."""
-        return self.files.describe(name)
+        return self.files.describe(self.repeat_of(name) or name)
+
+    def repeat_of(self, name: str) -> str | None:
+        """The experiment that this is a repeat of with another seed, if it is."""
+        return next((main for main, copies in self.repeats.items() if name in copies), None)
+
+    @property
+    def judged_names(self) -> list[str]:
+        """The experiments that have a table of figures: repeats are in their experiment's."""
+        return [name for name in self.started_names if self.repeat_of(name) is None]
 
     def adversarial(self, name: str) -> AdversarialExperiment:
         """An experiment that has rounds."""
@@ -85,11 +97,26 @@ class Rounds:
         return ARMS if self.adversarial(name).control else ARMS[:1]
 
     def models(self, name: str) -> list[str]:
-        """Every model that is judged: `start`, then `trained` or `{arm}/iteration_{n}`."""
+        """Every model that is judged: `start`, then `trained` or `{arm}/iteration_{n}`.
+
+        Repeats leave out the start, which is their experiment's.
+        """
         if isinstance(self.experiments[name], FinetuneExperiment):
             return ["start", "trained"]
         iterations = range(self.adversarial(name).iterations)
-        return ["start"] + [f"{arm}/iteration_{n}" for arm in self.arms(name) for n in iterations]
+        models = [f"{arm}/iteration_{n}" for arm in self.arms(name) for n in iterations]
+        return models if self.repeat_of(name) else ["start", *models]
+
+    def compared(self, name: str) -> dict[str, tuple[str, str]]:
+        """What an experiment's verdict compares: (experiment, model) by the name in its tables.
+
+        Models of repeats are called `seed_43/adversarial/iteration_0`.
+        """
+        found = {model: (name, model) for model in self.models(name)}
+        for repeat in self.repeats.get(name, []):
+            seed = self.experiments[repeat].seed
+            found |= {f"seed_{seed}/{model}": (repeat, model) for model in self.models(repeat)}
+        return found
 
     def data_of(self, name: str) -> tuple[str, str]:
         """(dataset, autoencoder) of an experiment, its own or its start's."""
@@ -253,8 +280,8 @@ def _load(rounds: Rounds, name: str, chain: tuple[str, ...], wanted_by: str) -> 
     if isinstance(experiment, VqganExperiment):
         _load_vqgan(rounds, name, experiment, chain)
         return
-    rounds.experiments[name] = experiment
-    for key, text in _references(experiment):
+    _add(rounds, name, experiment)
+    for key, text in _references(rounds.experiments[name]):
         reference = parse_reference(text, rounds.file(name), key)
         if reference.experiment is not None:
             _load(rounds, reference.experiment, (*chain, name), f"{rounds.file(name)}: {key}")
@@ -283,6 +310,18 @@ def _require_kind(
             f"{rounds.file(name)}: {key} is {text!r}, but {target} is of kind {found}, expected "
             f"one of kind {wanted}"
         )
+
+
+def _add(rounds: Rounds, name: str, experiment: LatentExperiment) -> None:
+    """An experiment, and a copy of it for every further seed."""
+    seeds = getattr(experiment, "seeds", ())
+    if not seeds:
+        rounds.experiments[name] = experiment
+        return
+    first, *others = [experiment.model_copy(update={"seed": s, "seeds": ()}) for s in seeds]
+    rounds.experiments[name] = first
+    rounds.repeats[name] = [f"{name}{SEPARATOR}seed_{other.seed}" for other in others]
+    rounds.experiments |= dict(zip(rounds.repeats[name], others, strict=True))
 
 
 def _references(experiment: LatentExperiment) -> list[tuple[str, str]]:

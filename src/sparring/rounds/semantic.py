@@ -37,13 +37,9 @@ def check_semantic(rounds: Rounds, name: str) -> None:
 
 
 def measures_layouts(rounds: Rounds, name: str) -> bool:
-    """Whether decoded samples are measured as layouts: they have classes, and losses on them."""
-    if rounds.semantic(name) is None:
-        return False
-    dataset, autoencoder = rounds.data_of(name)
-    settings = rounds.config.datasets[dataset]
-    named = not isinstance(settings, ManifestDataset) or classes_file(settings) is not None
-    return named and _has_head(rounds, autoencoder)
+    """Whether decoded samples are measured as layouts: the dataset names classes."""
+    settings = rounds.config.datasets[rounds.data_of(name)[0]]
+    return not isinstance(settings, ManifestDataset) or classes_file(settings) is not None
 
 
 def _has_head(rounds: Rounds, autoencoder: str) -> bool:
