@@ -165,29 +165,3 @@ rule select_best:
         "{params.program} --job {params.job} --threads {threads}"
         " --models {params.models} --evaluations {input.evaluations}"
         " --denoisers {params.denoisers:q} --output {params.place} --verdict {output.verdict}"
-
-
-rule compare_samples:
-    input:
-        layouts=layouts_of,
-        autoencoder=autoencoder_of,
-        samples=of_all_models("evaluation_latents.h5"),
-    output:
-        RESULTS + "/{experiment}/samples.png",
-    benchmark:
-        benchmark_of("/{experiment}", "compare_samples")
-    threads: 1
-    resources:
-        gpu=one_gpu,
-        mem_mb=4000,
-        runtime=60,
-    params:
-        settings=settings_of("compare_samples"),
-        job=job_of("compare_samples"),
-        program=program("compare_samples"),
-        models=model_names,
-        autoencoder=lambda wildcards, input: folder(input.autoencoder),
-    shell:
-        "{params.program} --job {params.job} --threads {threads}"
-        " --layouts {input.layouts} --autoencoder {params.autoencoder:q}"
-        " --models {params.models} --samples {input.samples} --output {output}"

@@ -17,7 +17,7 @@ from ..artefacts.latents import (
     require_same_autoencoder,
 )
 from ..artefacts.model_files import DENOISER_FILES
-from ..settings.stages import CompareSamples, Evaluate, MeasureLayouts, SelectBest, Summarise
+from ..settings.stages import Evaluate, MeasureLayouts, SelectBest, Summarise
 from .job import Job
 from .sampling import Models
 
@@ -120,31 +120,6 @@ def summarise(
         plot_evaluations(rows, aside)
 
 
-def compare_samples(
-    job: Job[CompareSamples],
-    layouts_file: Path,
-    autoencoder: Path,
-    samples: dict[str, Path],
-    output: Path,
-) -> None:
-    """Reals, reconstructions and every model's samples, the same noise in the same column."""
-    from ..artefacts.layouts import Layouts
-    from ..models.autoencoder import Codec
-    from ..sampling.pictures import enlarged, labelled_rows, save_picture
-
-    codec = Codec.load(autoencoder, job.compute())
-    layouts = Layouts(layouts_file)
-    count = job.settings.grid
-    reals = layouts.read(layouts.originals("test")[:count])
-    rows = {
-        "held-out layouts": layouts.rgb(reals),
-        "their reconstructions": codec.images(codec.encode(reals)),
-    }
-    for model, path in samples.items():
-        rows[f"samples: {model}"] = codec.images(_tensor(read_latents(path)[:count]))
-    save_picture(output, labelled_rows({k: enlarged(v) for k, v in rows.items()}))
-
-
 def read_evaluations(evaluations: dict[str, Path]) -> list[dict[str, Any]]:
     """Figures per model with `model`, `arm` and `iteration` (None for the start)."""
     rows = []
@@ -165,9 +140,3 @@ def _reference_reals(reference: Path, held_out: Path, count: int, seed: int) -> 
         candidates = np.flatnonzero(~copies)
     chosen = np.random.default_rng(seed).permutation(candidates)[:count]
     return read_latents(reference, np.sort(chosen))
-
-
-def _tensor(latents: np.ndarray) -> Any:
-    import torch
-
-    return torch.from_numpy(latents).float()
