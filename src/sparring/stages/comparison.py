@@ -1,7 +1,6 @@
 """The stage that shows: samples of every model beside reals and their nearest training layouts."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,9 +12,6 @@ from ..sampling.neighbours import nearest_latents
 from ..sampling.pictures import enlarged, labelled_rows, reduced, save_picture
 from ..settings.stages import CompareSamples
 from .job import Job
-
-if TYPE_CHECKING:
-    from ..models.autoencoder import Codec
 
 _SIDE = 128  # of a picture in the file for the report, in pixels, at most
 
