@@ -1,4 +1,4 @@
-"""Charts as inline SVG. Colours come from the page's style sheet, so that they suit light and dark."""
+"""Charts as inline SVG; the page's style sheet gives their colours, for light and dark."""
 
 import math
 from dataclasses import dataclass, field

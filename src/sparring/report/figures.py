@@ -19,13 +19,13 @@ _Z = 1.96  # standard errors in half a 95 % interval
 # By the beginning of the column's name, the first that fits: title, direction, what it says.
 _KNOWN: tuple[tuple[str, str, Better | None, str], ...] = (
     ("auc", "two-sample AUC", "lower", "fresh judges against held-out layouts; 0.5 is chance"),
-    ("frechet", "Fréchet distance", "lower", "of feature means and covariances to held-out layouts"),
+    ("frechet", "Fréchet distance", "lower", "of feature means and covariances, to held-out ones"),
     ("kernel", "kernel distance (MMD²)", "lower", "of features to held-out layouts"),
     ("precision", "precision", "higher", "share of samples that lie among the reals"),
     ("recall", "recall", "higher", "share of reals that lie among the samples"),
     ("density", "density", "higher", "how densely samples lie among the reals"),
     ("coverage", "coverage", "higher", "share of reals with a sample near by"),
-    ("memoris", "memorisation share", "lower", "nearer to training than held-out layouts; 0.5 is none"),
+    ("memoris", "memorisation share", "lower", "nearer to training layouts; 0.5 without"),
     ("palette_purity", "palette purity", "real", "how near colours are to those of the classes"),
     ("isolated_pixels", "isolated pixels", "real", "pixels unlike all their neighbours"),
     ("boundary_length", "boundary length", "real", "length of the lines between classes"),

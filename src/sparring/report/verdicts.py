@@ -105,9 +105,7 @@ def _against_start(evaluation: Evaluation) -> Verdict:
         if titles[sign]
     ]
     if not parts:
-        parts = (
-            [f"within the uncertainty of the start in {_listed(open_)}"] if open_ else ["unclear"]
-        )
+        parts = [f"not told apart from it by {_listed(titles[0] or ['any figure'])}"]
     return Verdict(
         "undecided",
         f"Against the start, the trained model is {' and '.join(parts)} (95 % intervals). There "
