@@ -1,4 +1,4 @@
-"""Small pictures of an experiment's samples and of the training layouts nearest to them, in HDF5."""
+"""Small pictures of an experiment's samples and of the training layouts nearest to them."""
 
 from dataclasses import dataclass
 from pathlib import Path

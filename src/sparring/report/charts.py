@@ -137,9 +137,8 @@ def _ground(chart: Chart, axis: _Axes) -> list[str]:
     for cut in chart.cuts:
         parts.append(f'<path class="cut" d="M{axis.x(cut)} {_TOP}V{bottom}"/>')
     for value, name in chart.ticks or [(v, number(v)) for v in _round_values(axis.x0, axis.x1, 6)]:
-        parts.append(
-            f'<text x="{axis.x(value)}" y="{bottom + 13}" text-anchor="middle">{escape(name)}</text>'
-        )
+        at = f'x="{axis.x(value)}" y="{bottom + 13}"'
+        parts.append(f'<text {at} text-anchor="middle">{escape(name)}</text>')
     if chart.x_name:
         parts.append(
             f'<text x="{right}" y="{_HEIGHT - 2}" text-anchor="end">{escape(chart.x_name)}</text>'
