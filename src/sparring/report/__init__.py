@@ -1,6 +1,6 @@
 """One page on what was run: verdicts, samples, curves, figures, times. Reads files; torch-free."""
 
-from .collect import Shown, collect
+from .experiments import Shown, collect
 from .page import page_of
 from .table import sweep_csv
 

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from ..balance import WANTED
 from .charts import svg
-from .collect import Shown
+from .experiments import Shown
 from .figures import Difference, number
 from .table import sweep_of
 from .times import Spent, total

@@ -4,7 +4,7 @@ import csv
 import io
 from dataclasses import dataclass
 
-from .collect import Shown
+from .experiments import Shown
 from .figures import Difference, Estimate, Figure, Model, number
 
 

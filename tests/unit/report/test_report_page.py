@@ -185,7 +185,7 @@ class TestSweep:
             return sum(len(s) for s in Elements(page(sweep)).values("src", "img"))
 
         plenty = size()
-        monkeypatch.setattr("sparring.report.collect._PICTURES_BUDGET", plenty // 2)
+        monkeypatch.setattr("sparring.report.experiments._PICTURES_BUDGET", plenty // 2)
         assert size() <= plenty // 2
 
     def test_the_table_has_every_model_and_the_varied_values(self, sweep):
