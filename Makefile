@@ -1,4 +1,5 @@
-# make demo    set up, run three rounds on generated layouts, print the table
+# make demo    set up, run three rounds on generated layouts, print the table, write the report
+# make report  one HTML page on the configured experiments, finished or not: results/report.html
 # make graph   draw the round graph of the configured experiments
 # make models  list the denoiser presets: parameters, arithmetic, memory
 # make test    set up, run the tests
@@ -13,12 +14,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo graph models test test-cluster lint docs bench clean
+.PHONY: demo report graph models test test-cluster lint docs bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --profile profiles/local --quiet rules
 	$(BIN)/python workflow/scripts/draw_rounds.py -- --profile profiles/local
 	$(BIN)/python workflow/scripts/show_results.py
+	$(BIN)/python workflow/scripts/write_report.py -- --profile profiles/local
+
+report: $(INSTALLED)
+	$(BIN)/python workflow/scripts/write_report.py -- --profile profiles/local
 
 graph: $(INSTALLED)
 	$(BIN)/python workflow/scripts/draw_rounds.py -- --profile profiles/local

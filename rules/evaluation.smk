@@ -121,8 +121,16 @@ rule summarise:
         evaluations=of_all_models("evaluation.json"),
         layouts=layout_figures,
     output:
-        table=RESULTS + "/{experiment}/evaluation.csv",
-        plot=RESULTS + "/{experiment}/evaluation.png",
+        table=report(
+            RESULTS + "/{experiment}/evaluation.csv",
+            caption="../workflow/report/evaluation.rst",
+            category="{experiment}",
+        ),
+        plot=report(
+            RESULTS + "/{experiment}/evaluation.png",
+            caption="../workflow/report/evaluation.rst",
+            category="{experiment}",
+        ),
     benchmark:
         benchmark_of("/{experiment}", "summarise")
     resources:

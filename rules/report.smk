@@ -1,4 +1,10 @@
-# What people look at: samples of all models side by side. `make report` makes a page of it.
+# What people look at: samples of all models side by side.
+#
+# `make report` makes a page of these and of all tables, histories and logs there are; it is no rule,
+# since it must not start a job, and says of unfinished experiments how far they are.
+
+
+report: "../workflow/report/workflow.rst"
 
 
 rule compare_samples:
@@ -9,7 +15,11 @@ rule compare_samples:
         test=latents_of("test"),
         samples=of_all_models("evaluation_latents.h5"),
     output:
-        picture=RESULTS + "/{experiment}/samples.png",
+        picture=report(
+            RESULTS + "/{experiment}/samples.png",
+            caption="../workflow/report/samples.rst",
+            category="{experiment}",
+        ),
         pictures=RESULTS + "/{experiment}/samples.h5",
     benchmark:
         benchmark_of("/{experiment}", "compare_samples")

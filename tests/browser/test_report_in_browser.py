@@ -27,7 +27,7 @@ const shown = (e) => e.checkVisibility() && e.getBoundingClientRect().height > 0
 const rowsOf = (table) => [...table.tBodies[0].rows];
 async function look() {
   const seen = { links: {}, sorted: {} };
-  await Promise.all([...document.images].map((image) => image.decode().catch(() => 0)));
+  document.documentElement.style.scrollBehavior = "auto";
   seen.images = document.images.length;
   seen.broken = [...document.images].filter((i) => !i.naturalWidth).length;
   seen.wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
@@ -54,13 +54,15 @@ async function look() {
   seen.width = innerWidth;
   return JSON.stringify(seen);
 }
-look().catch(String).then((seen) => { document.documentElement.dataset.seen = seen; });
+addEventListener("load", async () => {
+  document.documentElement.dataset.seen = await look().catch(String);
+});
 """
 FRAME = """<!doctype html><meta charset="utf-8"><style>body{margin:0}iframe{border:0}</style>
 <iframe src="page.html" width="%d" height="800"></iframe><script>
 const page = document.querySelector("iframe");
 setInterval(() => {
-  const seen = page.contentDocument?.documentElement.dataset.seen;
+  const seen = page.contentDocument?.documentElement?.dataset.seen;
   if (seen) document.documentElement.dataset.seen = seen;
 }, 50);
 </script>"""
@@ -83,48 +85,48 @@ def visit(folder, page, width, *options):
     return seen, re.findall(r":CONSOLE.*", done.stderr)
 
 
-@pytest.fixture(scope="module", params=["one", "twenty"])
-def page(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
     """The page of one experiment with what it starts from, and of a sweep of twenty."""
-    config = {"experiments": ["micro"] if request.param == "one" else ["many"]}
+    return {name: made_page(tmp_path_factory, name) for name in ("micro", "many")}
+
+
+def made_page(tmp_path_factory, name):
+    config = {"experiments": [name]}
     rounds = made_results.made_rounds(tmp_path_factory.mktemp("made"), config, many=SWEEP)
     made_results.make_results(rounds)
     experiments, shared = collect(rounds)
     graph = Graph('<svg xmlns="http://www.w3.org/2000/svg" width="3000" height="900"/>', {})
-    text = page_of(experiments, shared, graph, "config.yaml", "report.csv")
-    return request.param, text
+    return page_of(experiments, shared, graph, "config.yaml", "report.csv")
 
 
+@pytest.mark.parametrize(("name", "experiments"), [("micro", 1), ("many", 20)])
 @pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
-def test_a_reader_finds_everything(page, tmp_path, width):
-    kind, text = page
-    seen, console = visit(tmp_path, text, width)
+def test_a_reader_finds_everything(pages, tmp_path, name, experiments, width):
+    seen, console = visit(tmp_path, pages[name], width)
     assert console == []
     assert seen["width"] == width
-    assert seen["images"] > (20 * 10 if kind == "twenty" else 10)
+    assert seen["images"] > 10 * experiments
     assert seen["broken"] == 0
     assert seen["wide"] <= 0, "the page is wider than the window"
     assert len(seen["links"]) > 5
     assert [link for link, arrived in seen["links"].items() if not arrived] == []
-    experiments = 20 if kind == "twenty" else 1
     assert seen["rows"] == [experiments, 6 * experiments]
     ascending = [float(value) for value in seen["sorted"]["ascending"]]
     assert ascending == sorted(ascending)
     assert [float(value) for value in seen["sorted"]["descending"]] == ascending[::-1]
 
 
-def test_the_page_follows_the_readers_choice_of_light_or_dark(page, tmp_path):
-    _, text = page
-    light, _ = visit(tmp_path, text, 1280, "--blink-settings=preferredColorScheme=1")
-    dark, _ = visit(tmp_path, text, 1280, "--blink-settings=preferredColorScheme=0")
+def test_the_page_follows_the_readers_choice_of_light_or_dark(pages, tmp_path):
+    schemes = [f"--blink-settings=preferredColorScheme={n}" for n in (1, 0)]
+    light, dark = (visit(tmp_path, pages["micro"], 1280, option)[0] for option in schemes)
     assert light["dark"] == "rgb(255, 255, 255)"
     assert dark["dark"] == "rgb(15, 20, 27)"
 
 
-def test_errors_would_be_seen(page, tmp_path):
+def test_errors_would_be_seen(pages, tmp_path):
     """The looking itself: a broken script and a foreign picture reach the console."""
-    _, text = page
-    broken = text.replace("</main>", '<img src="https://nowhere.invalid/a.png"></main>')
+    broken = pages["micro"].replace("</main>", '<img src="https://nowhere.invalid/a.png"></main>')
     broken = broken.replace("</main>", "</main><script>missing();</script>")
     seen, console = visit(tmp_path, broken, 1280)
     assert seen["broken"] == 1
