@@ -58,7 +58,7 @@ def denoiser_histories(experiment: Path, arms: tuple[str, ...], iterations: int)
 
 def figure_charts(evaluation: Evaluation) -> list[Chart]:
     """One chart per figure: the models from the start on, beside control and real layouts."""
-    return [_figure_chart(evaluation, figure) for figure in evaluation.figures]
+    return [_figure_chart(evaluation, figure) for figure in evaluation.figures if figure.is_main]
 
 
 def _charts(histories: Histories, with_arms: bool) -> list[Chart]:
@@ -125,12 +125,13 @@ def _figure_chart(evaluation: Evaluation, figure: Figure) -> Chart:
     shift = {arm: 0.08 * (n - (len(arms) - 1) / 2) for n, arm in enumerate(arms)}
     lines = []
     for arm in arms:
-        places = [(0.0, start)] if start else []
-        places += [(1.0 + (m.iteration or 0), m) for m in evaluation.rows(arm)]
-        points = tuple(
-            _point(x + shift[arm], m, figure) for x, m in places if figure.key in m.values
-        )
-        lines.append(Line(arm, arm, points))
+        # One line per training seed; all begin at the start that they share.
+        for seed in dict.fromkeys(m.seed for m in evaluation.rows(arm)):
+            runs = [m for m in evaluation.rows(arm) if m.seed == seed]
+            places = [(0.0, start)] if start else []
+            places += [(1.0 + (m.iteration or 0), m) for m in runs]
+            known = [(x + shift[arm], m) for x, m in places if figure.key in m.values]
+            lines.append(Line(arm, arm, tuple(_point(x, m, figure) for x, m in known)))
     if not arms and start and figure.key in start.values:
         lines.append(Line("start", "start", (_point(0.0, start, figure),)))
     iterations = sorted({m.iteration for m in evaluation.models if m.iteration is not None})

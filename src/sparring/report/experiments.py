@@ -75,7 +75,8 @@ class Shown:
         selected = self.comparisons.selected if self.comparisons else None
         if selected and selected != "start":
             return selected
-        ended = [m for m in self.evaluation.models if m.arm in ("adversarial", "trained")]
+        # Repeats with other training seeds have names that begin with the seed.
+        ended = [m for m in self.evaluation.models if m.name.startswith(("adversarial", "trained"))]
         return ended[-1].name if ended else "start"
 
 
@@ -88,9 +89,8 @@ def collect(rounds: Rounds) -> tuple[list[Shown], list[Spent]]:
         (_place(rounds, name) / "samples.h5").is_file() for name in rounds.experiments
     )
     budget = min(_MOST_PER_EXPERIMENT, _PICTURES_BUDGET // max(with_pictures, 1))
-    # What others start from comes first.
-    names = sorted(rounds.experiments, key=lambda name: name in rounds.requested)
-    ordered = [n for n in rounds.requested] + [n for n in names if n not in rounds.requested]
+    others = [name for name in rounds.experiments if name not in rounds.requested]
+    ordered = [*rounds.requested, *others]  # what experiments start from comes last
     shown = [_shown(rounds, name, by_experiment.get(name, []), budget) for name in ordered]
     listed = list(all_jobs(rounds))
     shared = spent(rounds, [(rule, w) for rule, w in listed if "experiment" not in w])

@@ -18,6 +18,7 @@ _Z = 1.96  # standard errors in half a 95 % interval
 
 # By the beginning of the column's name, the first that fits: title, direction, what it says.
 _KNOWN: tuple[tuple[str, str, Better | None, str], ...] = (
+    ("fixed_auc", "AUC of fixed scorers", "lower", "the same judges for all models; 0.5 is chance"),
     ("auc", "two-sample AUC", "lower", "fresh judges against held-out layouts; 0.5 is chance"),
     ("frechet", "Fréchet distance", "lower", "of feature means and covariances, to held-out ones"),
     ("kernel", "kernel distance (MMD²)", "lower", "of features to held-out layouts"),
@@ -27,6 +28,13 @@ _KNOWN: tuple[tuple[str, str, Better | None, str], ...] = (
     ("coverage", "coverage", "higher", "share of reals with a sample near by"),
     ("memoris", "memorisation share", "lower", "nearer to training layouts; 0.5 without"),
     ("palette_purity", "palette purity", "real", "how near colours are to those of the classes"),
+    ("boundary_gap", "boundary length, gap", "lower", "to held-out layouts"),
+    ("isolated_gap", "isolated pixels, gap", "lower", "to held-out layouts"),
+    ("class_distance", "class frequencies, distance", "lower", "to held-out layouts"),
+    ("adjacency_distance", "room adjacencies, distance", "lower", "to held-out layouts"),
+    ("inception_frechet", "Fréchet distance, Inception", "lower", "of decoded pictures"),
+    ("inception_kernel", "kernel distance, Inception", "lower", "of decoded pictures"),
+    ("share_", "share of pixels", "real", "of decoded samples"),
     ("isolated_pixels", "isolated pixels", "real", "pixels unlike all their neighbours"),
     ("boundary_length", "boundary length", "real", "length of the lines between classes"),
     ("head_agreement", "head agreement", "real", "colours and segmentation head say the same"),
@@ -43,6 +51,11 @@ class Figure:
     better: Better | None
     caption: str
     has_interval: bool
+
+    @property
+    def is_main(self) -> bool:
+        """Neither a figure beside the null's nor a class's share: those are many, in the tables."""
+        return not self.key.endswith(("_above_null", "_to_null")) and "share_" not in self.key
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,8 @@ class Comparisons:
     selected: str | None
     reason: str | None = None
     """Why it was selected, where there is no verdict."""
+    outcome: str | None = None
+    """The verdict in a word, where the evaluation says it."""
     differences: tuple[Difference, ...] = ()
 
 
@@ -178,7 +193,12 @@ def read_comparisons(path: Path, figures: tuple[Figure, ...]) -> Comparisons:
         raise UserError(
             f"{path}: not a table of differences ({error!r}); delete it and run snakemake again"
         ) from error
-    return Comparisons(content.get("verdict"), content.get("selected"), differences=differences)
+    return Comparisons(
+        content.get("verdict"),
+        content.get("selected"),
+        outcome=content.get("outcome"),
+        differences=differences,
+    )
 
 
 def read_selected(path: Path) -> Comparisons:

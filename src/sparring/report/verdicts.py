@@ -45,7 +45,8 @@ def verdict_of(
     if evaluation is None or (kind == "adversarial" and comparisons is None):
         return _unfinished(jobs)
     if comparisons is not None and comparisons.selected is not None:
-        return _decided(comparisons)
+        verdict = _decided(comparisons)
+        return Verdict(_outcome(kind, comparisons) or verdict.outcome, verdict.sentence)
     if comparisons is not None and comparisons.verdict:
         return Verdict("undecided", _sentence(comparisons.verdict))
     return _against_start(evaluation)
@@ -60,6 +61,21 @@ def best_validation(history: list[Row]) -> tuple[int, float, float] | None:
         return None
     epoch, least = min(judged[1:], key=lambda pair: pair[1] or 0.0)
     return epoch, float(least or 0.0), float(judged[0][1] or 0.0)
+
+
+def _outcome(kind: str, comparisons: Comparisons) -> Outcome | None:
+    """What the evaluation calls it; of an experiment without rounds, whether all judges agree."""
+    for outcome in WORDS:
+        if outcome == comparisons.outcome:
+            return outcome
+    if kind != "finetune":
+        return None
+    judged = {
+        d.judgement
+        for d in comparisons.differences
+        if d.against == "start" and d.figure.startswith("fixed_auc")
+    }
+    return "helped" if judged == {"better"} else "undecided"
 
 
 def _decided(comparisons: Comparisons) -> Verdict:

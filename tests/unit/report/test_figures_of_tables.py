@@ -5,6 +5,7 @@ import json
 import pytest
 
 from sparring.errors import UserError
+from sparring.report.curves import figure_charts
 from sparring.report.figures import (
     Difference,
     Estimate,
@@ -97,3 +98,14 @@ def test_damaged_comparisons_are_refused_with_the_file(tmp_path, text):
 def test_numbers_are_short():
     shown = [number(v) for v in (0.123456, -2.0, 1234567.0, float("nan"))]
     assert shown == ["0.1235", "−2", "1.235e6", "–"]
+
+
+def test_runs_with_several_training_seeds_are_lines_of_their_own(tmp_path):
+    rows = ["model,arm,iteration,seed,frechet,frechet_above_null", "start,start,,42,3,1"]
+    for seed, prefix in ((42, ""), (43, "seed_43/")):
+        rows += [f"{prefix}adversarial/iteration_{n},adversarial,{n},{seed},2,1" for n in (0, 1)]
+    found = evaluation(tmp_path, "\n".join(rows) + "\n")
+    (chart,) = figure_charts(found)  # what stands beside the null's is in the tables only
+    assert [len(line.points) for line in chart.lines] == [3, 3]
+    for line in chart.lines:
+        assert [p.x for p in line.points] == sorted({p.x for p in line.points})
