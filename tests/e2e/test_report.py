@@ -62,7 +62,7 @@ def test_the_program_writes_a_page_and_a_table(finished, tmp_path):
     page = (tmp_path / "out.html").read_text()
     assert 'id="samples-micro"' in page
     assert "data:image/svg+xml" in page
-    assert "would run again" not in page
+    assert "have changed since" not in page
     table = pd.read_csv(tmp_path / "out.csv")
     assert table["model"].tolist() == ["reals", *MODELS]
 
@@ -71,7 +71,7 @@ def test_the_page_says_what_a_changed_setting_has_made_stale(finished, tmp_path)
     finished.experiments["micro"]["overrides"] = [{"iteration": 1, "discriminator": {"epochs": 1}}]
     done = write_report(finished, tmp_path / "out.html", "--", f"--snakefile={SNAKEFILE}", *LOCAL)
     assert done.returncode == 0, done.stderr
-    assert "would run again" in (tmp_path / "out.html").read_text()
+    assert "have changed since" in (tmp_path / "out.html").read_text()
 
 
 def test_without_snakemakes_consent_the_page_has_no_graph(finished, tmp_path):
