@@ -197,8 +197,16 @@ rule summarise:
         comparisons=RESULTS + "/{experiment}/comparisons.json",
         layouts=of_layouts("layouts.json"),
     output:
-        table=RESULTS + "/{experiment}/evaluation.csv",
-        plot=RESULTS + "/{experiment}/evaluation.png",
+        table=report(
+            RESULTS + "/{experiment}/evaluation.csv",
+            caption="../workflow/report/evaluation.rst",
+            category="{experiment}",
+        ),
+        plot=report(
+            RESULTS + "/{experiment}/evaluation.png",
+            caption="../workflow/report/evaluation.rst",
+            category="{experiment}",
+        ),
     benchmark:
         benchmark_of("/{experiment}", "summarise")
     resources:
@@ -242,29 +250,3 @@ rule select_best:
         "{params.program} --job {params.job} --threads {threads}"
         " --models {params.models} --comparisons {input.comparisons}"
         " --denoisers {params.denoisers:q} --output {params.place} --verdict {output.verdict}"
-
-
-rule compare_samples:
-    input:
-        layouts=layouts_of,
-        autoencoder=autoencoder_of,
-        samples=of_own_models(SAMPLES),
-    output:
-        RESULTS + "/{experiment}/samples.png",
-    benchmark:
-        benchmark_of("/{experiment}", "compare_samples")
-    threads: 1
-    resources:
-        gpu=one_gpu,
-        mem_mb=4000,
-        runtime=60,
-    params:
-        settings=settings_of("compare_samples"),
-        job=job_of("compare_samples"),
-        program=program("compare_samples"),
-        models=model_names,
-        autoencoder=lambda wildcards, input: folder(input.autoencoder),
-    shell:
-        "{params.program} --job {params.job} --threads {threads}"
-        " --layouts {input.layouts} --autoencoder {params.autoencoder:q}"
-        " --models {params.models} --samples {input.samples} --output {output}"

@@ -37,14 +37,17 @@ LAYERS = {
 }
 # Apart from the layers: what Snakemake imports in every job must stay light.
 ROUNDS_MAY = {"settings", "artefacts", "errors", "balance", "objectives.table", "models.presets",
-              "data.manifest", "data.images",
-              "data.volume_manifest", "data.volume_facts"}  # fmt: skip
+             "data.manifest", "data.images",
+             "data.volume_manifest", "data.volume_facts"}  # fmt: skip
+# It reads what runs have left, on a login node too.
+REPORT_MAY = {"settings", "artefacts", "errors", "balance", "rounds", "report"}
+APART = ("rounds", "graph", "report")
 WITHIN_A_LAYER = {
     ("losses", "diffusion"), ("objectives", "diffusion"), ("settings", "errors"),
     ("compute", "distributed"), ("distributed", "companions"),
 }  # fmt: skip
 MODULES = sorted(ROOT.rglob("*.py"))
-LAYERED = [m for m in MODULES if m.relative_to(ROOT).parts[0] not in ("rounds", "graph")]
+LAYERED = [m for m in MODULES if m.relative_to(ROOT).parts[0] not in APART]
 
 
 def name_of(path):
@@ -74,7 +77,7 @@ def own_imports(path):
 
 def test_every_part_has_a_layer():
     parts = {m.relative_to(ROOT).parts[0].removesuffix(".py") for m in MODULES}
-    assert parts - {"__init__", "rounds", "graph"} == set(LAYERS)
+    assert parts - {"__init__", *APART} == set(LAYERS)
 
 
 def test_imports_are_found():
@@ -112,6 +115,11 @@ def test_rounds_import_only_what_is_light(module):
         assert parts[0] == "rounds" or names & ROUNDS_MAY, imported
 
 
+@pytest.mark.parametrize("module", sorted((ROOT / "report").glob("*.py")), ids=name_of)
+def test_the_report_imports_only_what_reads(module):
+    assert {imported.split(".")[0] for imported in own_imports(module)} <= REPORT_MAY
+
+
 @pytest.mark.parametrize("module", sorted((ROOT / "graph").glob("*.py")), ids=name_of)
 def test_graph_imports_only_the_standard_library_and_itself(module):
     for imported in imports(module):
@@ -120,7 +128,9 @@ def test_graph_imports_only_the_standard_library_and_itself(module):
         ), imported
 
 
-@pytest.mark.parametrize("name", ["rounds", "graph", "settings.stages", "objectives.table"])
+@pytest.mark.parametrize(
+    "name", ["rounds", "graph", "report", "settings.stages", "objectives.table"]
+)
 def test_parsing_the_workflow_stays_light(name):
     """Every cluster job parses the workflow again: seconds of torch would be paid every time."""
     program = (

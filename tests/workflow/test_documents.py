@@ -63,6 +63,7 @@ def test_links_and_pictures_of_the_readme_exist():
         "docs/clusters.md",
         "docs/programs.md",
         "docs/monitoring.md",
+        "docs/report.md",
         "docs/checkpoints.md",
         "docs/volumes.md",
         "docs/coming-from-scripts.md",

@@ -7,6 +7,7 @@ and the discriminator of training none at all: both were seen to improve while s
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .comparing import FIXED, Difference, Model
 
@@ -15,10 +16,15 @@ _NULL_ERRORS = 3  # standard errors that the null's AUC may lie away from 0.5
 _CLAIM = 3  # training seeds
 
 
+Outcome = Literal["helped", "kept", "undecided"]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The place that is handed on, one sentence, and the reasons model by model."""
 
+    outcome: Outcome
+    """`kept`: what was tested is not better; `undecided`: nothing can be said."""
     selected: str
     sentence: str
     reasons: dict[str, str]
@@ -32,11 +38,12 @@ def decide(models: list[Model], null: Model, found: list[Difference]) -> Verdict
     broken = null_failure(null)
     if broken:
         kept = "start" if rounds else places[-1]
-        return Verdict(kept, f"Nothing can be concluded: {broken}; {_kept(kept)}.", {})
+        return Verdict("undecided", kept, f"Nothing can be concluded: {broken}; {_kept(kept)}.", {})
     if not rounds:
         return _of_finetuning(places[-1], found, seeds)
     if not any(place.startswith("control/") for place in places):
         return Verdict(
+            "undecided",
             "start",
             "Nothing can be concluded without a control: what further training alone gives is "
             "unknown (set control: true); the start is kept.",
@@ -47,7 +54,8 @@ def decide(models: list[Model], null: Model, found: list[Difference]) -> Verdict
     if accepted:
         best = min(accepted, key=lambda place: _level(place, models))
         gain = _gains(best, found, "control")
-        return Verdict(best, f"{_named(best)} helped: {gain}{_caution(seeds)}.", _readable(reasons))
+        sentence = f"{_named(best)} helped: {gain}{_caution(seeds)}."
+        return Verdict("helped", best, sentence, _readable(reasons))
     controls = [place for place in places if place.startswith("control/")]
     better = [place for place in controls if not shortcomings(place, found, ("start",))]
     if better:
@@ -56,12 +64,12 @@ def decide(models: list[Model], null: Model, found: list[Difference]) -> Verdict
             "No iteration is better than its control and the start, but plain further training is "
             f"better than the start: {_named(best)} is kept{_caution(seeds)}."
         )
-        return Verdict(best, sentence, _readable(reasons))
+        return Verdict("kept", best, sentence, _readable(reasons))
     sentence = (
         "No iteration is better than both its control and the start: the start is kept"
         f"{_caution(seeds)}."
     )
-    return Verdict("start", sentence, _readable(reasons))
+    return Verdict("kept", "start", sentence, _readable(reasons))
 
 
 def null_failure(null: Model) -> str:
@@ -101,7 +109,8 @@ def _of_finetuning(place: str, found: list[Difference], seeds: int) -> Verdict:
         sentence = f"Training helped: {_gains(place, found, 'start')}{_caution(seeds)}."
     else:
         sentence = f"That training helped is not shown: {'; '.join(reasons)}{_caution(seeds)}."
-    return Verdict(place, sentence, {place: "; ".join(reasons) or "accepted"})
+    outcome: Outcome = "undecided" if reasons else "helped"
+    return Verdict(outcome, place, sentence, {place: "; ".join(reasons) or "accepted"})
 
 
 def _gains(place: str, found: list[Difference], against: str) -> str:

@@ -267,6 +267,8 @@ class CompareSamples(StageSettings):
     stage = "compare_samples"
     grid: int
     """Samples per model."""
+    neighbours: int = Field(3, ge=1)
+    """Nearest training layouts beside each sample."""
 
 
 class SelectBest(StageSettings):

@@ -9,7 +9,7 @@ import numpy as np
 from ..artefacts.atomic import write_text
 from ..artefacts.latents import latents_info, read_column, read_conditions, read_latents
 from ..randomness import numpy_generator
-from ..settings.stages import CompareSamples, MeasureLayouts
+from ..settings.stages import MeasureLayouts
 from .job import Job
 from .verdict import write_statistics
 
@@ -94,34 +94,3 @@ def _mean(values: np.ndarray) -> float | list[float]:
     """Over layouts; of one value per class, all of them."""
     mean = values.mean(0, dtype=np.float64)
     return mean.tolist()
-
-
-def compare_samples(
-    job: Job[CompareSamples],
-    layouts_file: Path,
-    autoencoder: Path,
-    samples: dict[str, Path],
-    output: Path,
-) -> None:
-    """Reals, reconstructions and every model's samples, the same noise in the same column."""
-    from ..artefacts.layouts import Layouts
-    from ..models.autoencoder import Codec
-    from ..sampling.pictures import enlarged, labelled_rows, save_picture
-
-    codec = Codec.load(autoencoder, job.compute())
-    layouts = Layouts(layouts_file)
-    count = job.settings.grid
-    reals = layouts.read(layouts.originals("test")[:count])
-    rows = {
-        "held-out layouts": layouts.rgb(reals),
-        "their reconstructions": codec.images(codec.encode(reals)),
-    }
-    for model, path in samples.items():
-        rows[f"samples: {model}"] = codec.images(_tensor(read_latents(path)[:count]))
-    save_picture(output, labelled_rows({k: enlarged(v) for k, v in rows.items()}))
-
-
-def _tensor(latents: np.ndarray) -> Any:
-    import torch
-
-    return torch.from_numpy(latents).float()

@@ -62,6 +62,7 @@ def compare_models(job: Job[CompareModels], files: Files, output: Path) -> None:
     verdict = decide(models, null, found)
     content: dict[str, Any] = {
         "verdict": verdict.sentence,
+        "outcome": verdict.outcome,
         "selected": verdict.selected,
         "reasons": verdict.reasons,
         "differences": [difference.to_json() for difference in found],
