@@ -59,10 +59,11 @@ bench: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python bench/resuming.py
 	$(BIN)/python bench/step_memory.py
 	OMP_NUM_THREADS=1 $(BIN)/python bench/model_memory.py
-	$(BIN)/python bench/vqgan.py
-	$(BIN)/python bench/judge_power.py
-	$(BIN)/python bench/evaluation_cost.py
-	$(BIN)/python bench/instruments.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/vqgan.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/volume_inference.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/judge_power.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/evaluation_cost.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/instruments.py
 
 clean:
 	rm -rf results state logs .snakemake

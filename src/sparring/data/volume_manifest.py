@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ..artefacts.layouts import SPLITS
 from ..errors import UserError
 from ..settings.volumes import VolumeDataset
@@ -54,7 +56,17 @@ def read_volume_manifest(settings: VolumeDataset) -> list[VolumeEntry]:
     _require_unique(entries, path)
     _require_apart(entries, path)
     _require_rows_in_splits(entries, path)
-    return entries
+    return _limited(entries, settings)
+
+
+def _limited(entries: list[VolumeEntry], settings: VolumeDataset) -> list[VolumeEntry]:
+    """Without the training rows of patients beyond `max_patients`."""
+    if settings.max_patients is None:
+        return entries
+    patients = sorted({entry.patient_id for entry in entries if entry.split == "train"})
+    order = np.random.default_rng(settings.split_seed).permutation(len(patients))
+    kept = {patients[n] for n in order[: settings.max_patients]}
+    return [entry for entry in entries if entry.split != "train" or entry.patient_id in kept]
 
 
 def _records(path: Path, settings: VolumeDataset) -> list[dict[str, str]]:

@@ -84,7 +84,11 @@ class VolumeDataset(VolumeGrid, HUWindow):
     split: SplitFractions = SplitFractions()
     """Shares of the patients, used when the manifest has no split column."""
     split_seed: int = 42
-    """Draws the patients of each split when the manifest has no split column."""
+    """Draws the patients of each split when the manifest has no split column, and those of
+    `max_patients`."""
+    max_patients: int | None = Field(None, ge=1)
+    """Train on so many patients only, to try things out. Validation and test stay whole, so that
+    figures compare; a greater number takes the same patients and more."""
 
     def files(self) -> list[Path]:
         """The manifest and the volumes that it names, as far as they are there.

@@ -54,6 +54,24 @@ def test_a_named_column_may_say_the_split(tmp_path):
     assert [e.split for e in entries] == ["test", "train", "val"]
 
 
+def test_fewer_patients_train_and_the_same_are_held_out(tmp_path):
+    rows = [f"scans/{n}.nii.gz patient{n // 3}" for n in range(60)]
+    trained = {}
+    for count in (1, 5, 9, 1000):
+        entries = read_volume_manifest(manifest(tmp_path, rows, max_patients=count))
+        trained[count] = {e.patient_id for e in entries if e.split == "train"}
+        whole = read_volume_manifest(manifest(tmp_path, rows))
+        assert [e for e in entries if e.split != "train"] == [
+            e for e in whole if e.split != "train"
+        ]
+        # A patient comes with all its scans.
+        assert [e for e in entries if e.split == "train"] == [
+            e for e in whole if e.split == "train" and e.patient_id in trained[count]
+        ]
+    assert [len(trained[count]) for count in (1, 5, 9)] == [1, 5, 9]
+    assert trained[1] < trained[5] < trained[9] < trained[1000]
+
+
 def test_slabs_of_one_volume_may_stand_in_several_splits_where_asked(tmp_path):
     entries = read_volume_manifest(manifest(tmp_path, SLABS, split_by="slab"))
     assert [e.slab for e in entries] == [(0, 9), (9, 14), (14, 18)]

@@ -95,6 +95,8 @@ VQGAN_FIELDS: tuple[VqganField, ...] = (
                values.whole, "steps; divides both phases"),
     VqganField("datasets.NAME.manifest", ("manifest", "manifest_path", "csv"), values.text),
     VqganField("datasets.NAME.hu_window", ("hu_window", "hu_range", "clip_range"), _window),
+    VqganField("datasets.NAME.max_patients", ("max_patients", "limit_patients"), values.whole,
+               "of the train split; held-out patients stay the same"),
     VqganField("datasets.NAME.spacing", ("spacing", "target_spacing", "pixdim")),
 )  # fmt: skip
 
@@ -103,8 +105,6 @@ VQGAN_LEFT_OUT: tuple[VqganLeftOut, ...] = (
                  "run the same command again: every job goes on where it was. To go on from a "
                  "finished phase one with the discriminators on, raise steps or change "
                  "adversarial: only phase two is planned"),
-    VqganLeftOut(("max_patients", "max_volumes", "limit_patients"),
-                 "write a manifest with only these patients"),
     VqganLeftOut(("n_hiddens", "n_res_layers", "num_res_blocks", "channels", "ch_mult"),
                  "model.channels and model.blocks, from full resolution down; [64, 128, 256] and "
                  "[0, 1, 2] are near n_hiddens 64, and many times slower than the default"),

@@ -65,12 +65,13 @@ def test_known_names_become_keys():
 def test_every_value_is_accounted_for():
     conversion = converted()
     text = account_text(conversion)
-    for name in ("n_hiddens", "max_patients", "resume_from_checkpoint", "mystery"):
+    for name in ("n_hiddens", "resume_from_checkpoint", "mystery"):
         account = next(a for a in conversion.accounts if a.leaf.old.endswith(name))
         assert not account.carried
         assert name in text
     assert "only phase two is planned" in text
     assert "hu_window" in config_text(conversion)
+    assert "max_patients: 50" in config_text(conversion)
     assert experiment_text(conversion, "ct.yaml", None).count("kind: vqgan") == 1
 
 
