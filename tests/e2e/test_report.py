@@ -1,5 +1,6 @@
 """The report of a finished run, by the programs that people start."""
 
+import json
 import subprocess
 import sys
 
@@ -58,7 +59,8 @@ class TestPictures:
 def test_the_program_writes_a_page_and_a_table(finished, tmp_path):
     done = write_report(finished, tmp_path / "out.html", "--", f"--snakefile={SNAKEFILE}", *LOCAL)
     assert done.returncode == 0, done.stderr
-    assert "micro: The rounds" in done.stdout
+    compared = json.loads((finished.directory / "results/micro/comparisons.json").read_text())
+    assert f"micro: {compared['verdict']}" in done.stdout
     page = (tmp_path / "out.html").read_text()
     assert 'id="samples-micro"' in page
     assert "data:image/svg+xml" in page
