@@ -152,6 +152,12 @@ def _check_sizes(rounds: Rounds, name: str, experiment: VqganExperiment) -> None
             f"adversarial.num_layers {adversarial.num_layers} halves to nothing; set at least "
             f"{least}, or fewer layers"
         )
+    if experiment.training.patch_size < adversarial.receptive_field:
+        rounds.warnings.append(
+            f"{name}: with adversarial.num_layers {adversarial.num_layers} the discriminators' "
+            f"logits see {adversarial.receptive_field} voxels a side, more than patches of "
+            f"{experiment.training.patch_size} have; fewer layers may serve better"
+        )
 
 
 def downsampling(rounds: Rounds, name: str) -> tuple[int, ...]:

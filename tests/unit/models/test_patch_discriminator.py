@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
 
 from sparring.artefacts.models import load_model, save_model
 from sparring.models.patch_discriminator import PatchDiscriminator, slices
+from sparring.settings.vqgan import VqganAdversarial
 
 
 @pytest.mark.parametrize(("dims", "millions"), [(2, 2.8), (3, 11.0)])
@@ -45,3 +47,19 @@ def test_slices_let_gradients_through():
     x = torch.zeros(1, 1, 4, 4, 4, requires_grad=True)
     slices(x, torch.zeros(1, 3, 1, dtype=torch.long)).sum().backward()
     assert x.grad.sum() == 3 * 16
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_a_logit_sees_what_the_settings_say(layers):
+    """The side of the gradient of one logit, normalisation aside."""
+    model = PatchDiscriminator(2, 4, layers)
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.GroupNorm):
+                setattr(parent, name, nn.Identity())
+    x = torch.randn(1, 1, 160, 160, requires_grad=True)
+    logits = model(x)[-1]
+    logits[0, 0, logits.shape[2] // 2, logits.shape[3] // 2].backward()
+    seen = x.grad[0, 0].abs().sum(0).nonzero().flatten()
+    wanted = VqganAdversarial(num_layers=layers).receptive_field
+    assert seen[-1] - seen[0] + 1 == wanted

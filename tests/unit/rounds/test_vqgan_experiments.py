@@ -189,3 +189,15 @@ def test_a_missing_package_is_named_before_anything_is_trained(volumes, monkeypa
         "sparring.rounds.vqgan.find_spec", lambda name: None if name == package else object()
     )
     assert f"needs the package {package}" in volumes.refusal("vol")
+
+
+def test_discriminators_that_see_more_than_a_patch_are_warned_of(volumes):
+    told = {}
+    for size in (32, 48):
+        volumes.vol(training=SMALL["training"] | {"patch_size": size}, inference={"window": 32})
+        volumes.config["datasets"]["phantoms"]["size"] = 64
+        loaded = volumes.load("vol")
+        check_rounds(loaded)
+        told[size] = [line for line in loaded.warnings if "see 34 voxels a side" in line]
+    assert told[32]
+    assert not told[48]
