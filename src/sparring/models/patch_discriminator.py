@@ -4,20 +4,23 @@ from math import gcd
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from monai.networks.nets.patchgan_discriminator import PatchDiscriminator as MonaiDiscriminator
-from torch import Tensor
+from torch import Tensor, nn
 
 _GROUPS = 32
 
 
 class PatchDiscriminator(ModelMixin, ConfigMixin):
-    """Slices `[B,1,H,W]` or volumes `[B,1,D,H,W]` to a map of logits, and the features before it.
+    """Slices `[B,1,H,W]` or volumes `[B,1,D,H,W]` to maps of logits, and the features before them.
 
-    Isola et al. 2017, section 3.2.2. Positive means real; no sigmoid inside. Batch normalisation,
-    MONAI's default, is not on offer: statistics of a batch of only reals or only reconstructions
-    give the class away.
+    Isola et al. 2017, section 3.2.2. Of several scales each has a network of its own, which sees
+    its input averaged to half the side of the scale before (Wang et al. 2018, section 3.2;
+    MONAI's MultiScalePatchDiscriminator makes networks deeper instead). Positive means real; no
+    sigmoid inside. Batch normalisation, MONAI's default, is not on offer: statistics of a batch of
+    only reals or only reconstructions give the class away.
     """
 
     @register_to_config
@@ -27,6 +30,7 @@ class PatchDiscriminator(ModelMixin, ConfigMixin):
         base_channels: int = 64,
         num_layers: int = 3,
         norm: str = "group",
+        scales: int = 1,
     ) -> None:
         super().__init__()
         # Widths are the first one times powers of 2: what divides it twice divides them all.
@@ -34,13 +38,21 @@ class PatchDiscriminator(ModelMixin, ConfigMixin):
             "group": {"num_groups": gcd(_GROUPS, 2 * base_channels)},
             "instance": {"affine": True},
         }
-        self.network = MonaiDiscriminator(
-            spatial_dims, base_channels, 1, num_layers_d=num_layers, norm=(norm, of_norm[norm])
+        self.networks = nn.ModuleList(
+            MonaiDiscriminator(
+                spatial_dims, base_channels, 1, num_layers_d=num_layers, norm=(norm, of_norm[norm])
+            )
+            for _ in range(scales)
         )
+        self._halved = {2: F.avg_pool2d, 3: F.avg_pool3d}[spatial_dims]
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Features of each layer, then logits `[B,1,*]`."""
-        return self.network(x)
+    def forward(self, x: Tensor) -> list[list[Tensor]]:
+        """By scale: features of each layer, then logits `[B,1,*]`."""
+        found = []
+        for scale, network in enumerate(self.networks):
+            x = self._halved(x, 2) if scale else x
+            found.append(network(x))
+        return found
 
 
 def slices(patches: Tensor, places: Tensor) -> Tensor:

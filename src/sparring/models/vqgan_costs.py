@@ -38,7 +38,11 @@ def vqgan_costs(
         built = build_vqgan(model)
         judges = [
             PatchDiscriminator(
-                dims, adversarial.base_channels, adversarial.num_layers, adversarial.norm
+                dims,
+                adversarial.base_channels,
+                adversarial.num_layers,
+                adversarial.norm,
+                adversarial.scales,
             )
             for dims in (2, 3)
         ]

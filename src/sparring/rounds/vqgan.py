@@ -145,12 +145,12 @@ def _check_sizes(rounds: Rounds, name: str, experiment: VqganExperiment) -> None
     adversarial = experiment.adversarial
     if adversarial is None:
         return
-    least = 3 * 2**adversarial.num_layers
+    least = 3 * 2 ** (adversarial.num_layers + adversarial.scales - 1)
     if experiment.training.patch_size < least:
         raise UserError(
             f"{where}: training.patch_size is {experiment.training.patch_size}, which "
-            f"adversarial.num_layers {adversarial.num_layers} halves to nothing; set at least "
-            f"{least}, or fewer layers"
+            f"adversarial.num_layers {adversarial.num_layers} with scales {adversarial.scales} "
+            f"halves to nothing; set at least {least}, or fewer layers or scales"
         )
     if experiment.training.patch_size < adversarial.receptive_field:
         rounds.warnings.append(

@@ -160,6 +160,9 @@ class VqganAdversarial(Settings):
     num_layers: int = Field(3, ge=1)
     """Levels after the first; all but the last halve the side. With 1, 2, 3 a logit sees 16, 34,
     70 voxels a side: take what is well within the patch."""
+    scales: int = Field(1, ge=1)
+    """Networks of each discriminator: the second sees patches of half the side, the third of a
+    quarter, so that coarse structure is judged too (Wang et al. 2018)."""
     norm: Literal["group", "instance"] = "group"
     """Normalisation in the discriminators. None goes across a batch: statistics of only reals or
     only reconstructions would give the class away."""
@@ -179,8 +182,9 @@ class VqganAdversarial(Settings):
 
     @property
     def receptive_field(self) -> int:
-        """Voxels a side that a logit sees: kernels of 4, of which all but two halve the side."""
-        return 9 * 2**self.num_layers - 2
+        """Voxels a side that a logit of the coarsest scale sees: kernels of 4, of which all but two
+        halve the side."""
+        return (9 * 2**self.num_layers - 2) * 2 ** (self.scales - 1)
 
 
 class VqganTraining(Settings):

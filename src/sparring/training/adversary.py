@@ -1,6 +1,6 @@
 """The discriminators that a VQ-GAN is trained against."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,8 +82,11 @@ class Adversary:
                     of_fake = judge.model(judge.view(fake, places))
                     with torch.no_grad():
                         of_real = judge.model(judge.view(real, places))
-                loss = generator_loss(of_fake[-1], self.settings.loss).mean()
-                features = feature_matching_loss(of_real[:-1], of_fake[:-1]).mean()
+                loss = _mean(generator_loss(f[-1], self.settings.loss) for f in of_fake)
+                features = _mean(
+                    feature_matching_loss(r[:-1], f[:-1])
+                    for r, f in zip(of_real, of_fake, strict=True)
+                )
                 found.terms[f"{judge.name}_gen"] = loss
                 found.adversarial = found.adversarial + judge.weight * loss
                 matching = matching + judge.weight * features
@@ -99,11 +102,12 @@ class Adversary:
         total = real.new_zeros(())
         for judge in self.judges:
             with self.compute.autocast():
-                logits = [judge.model(judge.view(x.detach(), places))[-1] for x in (real, fake)]
-            loss = discriminator_loss(logits[0], logits[1], self.settings.loss).mean()
+                found = [judge.model(judge.view(x.detach(), places)) for x in (real, fake)]
+            logits = [(r[-1], f[-1]) for r, f in zip(*found, strict=True)]
+            loss = _mean(discriminator_loss(r, f, self.settings.loss) for r, f in logits)
             (part * loss).backward()
             terms[f"{judge.name}_disc"] = loss
-            terms[f"{judge.name}_right"] = told_right(logits[0], logits[1]).mean()
+            terms[f"{judge.name}_right"] = _mean(told_right(r, f) for r, f in logits)
             total = total + loss.detach()
         return terms | {"disc_loss": total}
 
@@ -142,4 +146,10 @@ def _build(name: str, settings: VqganAdversarial, seed: int) -> PatchDiscriminat
             base_channels=settings.base_channels,
             num_layers=settings.num_layers,
             norm=settings.norm,
+            scales=settings.scales,
         )
+
+
+def _mean(by_scale: Iterable[Tensor]) -> Tensor:
+    """Over scales and samples `[B]`."""
+    return torch.stack([one.mean() for one in by_scale]).mean()

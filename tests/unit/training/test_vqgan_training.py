@@ -38,6 +38,15 @@ def test_discriminators_learn_only_after_their_start():
     assert active["disc_loss"] > 0
 
 
+def test_every_scale_learns():
+    critic = adversary(scales=2, num_layers=1)
+    before = [weights_of(judge.model) for judge in critic.judges]
+    steps(stage(critic), 1)
+    for old, judge in zip(before, critic.judges, strict=True):
+        new = weights_of(judge.model)
+        assert not any(torch.equal(old[n], new[n]) for n in old if n.endswith("conv.weight"))
+
+
 @pytest.mark.parametrize("weights", [(1.0, 0.0), (0.0, 1.0)], ids=["image", "volume"])
 @pytest.mark.parametrize("matching", [0.0, 4.0])
 def test_the_generator_gets_gradient_from_each(weights, matching):
