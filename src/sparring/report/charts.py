@@ -43,6 +43,7 @@ class Chart:
     """The wanted range, shaded."""
     null: Estimate | None = None
     """What real layouts have, as a dashed line in its interval."""
+    null_name: str = "real against real"
     ticks: tuple[tuple[float, str], ...] = ()
     """Places along x and their names; by default numbers."""
     cuts: tuple[float, ...] = ()
