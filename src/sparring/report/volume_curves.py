@@ -47,10 +47,12 @@ def volume_charts(histories: Mapping[str, list[Row]]) -> dict[str, list[Chart]]:
         phase: [(0 if phase == "reconstruction" else 1, rows)] for phase, rows in histories.items()
     }
     charts = step_charts(rounds)
+    places = [p.x for chart in charts.values() for line in chart.lines for p in line.points]
+    last = max(places, default=0.0)
     listed = {term for terms in _GROUPS.values() for term in terms}
     found: dict[str, list[Chart]] = {}
     for heading, terms in _GROUPS.items():
-        own = [_titled(charts[t], t, *terms[t]) for t in terms if t in charts]
+        own = [_titled(charts[t], t, *terms[t], last) for t in terms if t in charts]
         if heading == "Reconstruction":
             own += [chart for term, chart in charts.items() if term not in listed]
         if own:
@@ -58,13 +60,14 @@ def volume_charts(histories: Mapping[str, list[Row]]) -> dict[str, list[Chart]]:
     return found
 
 
-def _titled(chart: Chart, term: str, title: str, caption: str) -> Chart:
+def _titled(chart: Chart, term: str, title: str, caption: str, last: float) -> Chart:
     values = [point.y for line in chart.lines for point in line.points]
     return replace(
         chart,
         title=title,
         caption=caption,
         x_name="step of the generator",
+        x_range=(0.0, last),
         null=_ORIGINALS if term == "gradient_energy_ratio" else None,
         null_name="originals",
         logarithmic=chart.logarithmic or (term in _LOGARITHMIC and wants_log(values)),

@@ -21,10 +21,10 @@ def volumes_verdict(jobs: list[JobStatus], table: VolumeTable | None) -> Verdict
     groups = sorted(table.groups, key=lambda group: group != NEW)
     if table.last_phase == "reconstruction":
         parts = [_alone(row) for row in (_row(table, "reconstruction", g) for g in groups) if row]
-        first = "Trained without discriminators: " + "; ".join(parts)
+        first = _opened("Trained without discriminators", parts)
     else:
         first = _against(table, groups)
-    sentences = [first, *(_beside_simple(table, group) for group in groups)]
+    sentences = [first, _beside_simple(table, groups)]
     return Verdict("trained", " ".join(f"{s}." for s in sentences if s))
 
 
@@ -43,7 +43,11 @@ def _against(table: VolumeTable, groups: list[str]) -> str:
         if parts:
             return f"{opening} the adversarial phase moved the gradient ratio " + "; ".join(parts)
     parts = [_alone(row) for row in (_row(table, "adversarial", g) for g in groups) if row]
-    return "The adversarial phase has nothing to be compared with: " + "; ".join(parts)
+    return _opened("The adversarial phase has nothing to be compared with", parts)
+
+
+def _opened(opening: str, parts: list[str]) -> str:
+    return f"{opening}: {'; '.join(parts)}" if parts else opening
 
 
 def _moved(before: VolumeRow, after: VolumeRow) -> str:
@@ -80,25 +84,28 @@ def _row(table: VolumeTable, model: str, group: str) -> VolumeRow | None:
     return row if row is not None and {"psnr", "gradient_ratio"} <= set(row.values) else None
 
 
-def _beside_simple(table: VolumeTable, group: str) -> str:
+def _beside_simple(table: VolumeTable, groups: list[str]) -> str:
     """How far the phases' PSNR lies from what the same bits give without any training."""
-    simple = _row(table, _SIMPLE, group)
-    phases = [_row(table, name, group) for name in ("reconstruction", "adversarial")]
-    if simple is None or not any(phases):
+    parts = []
+    for group in groups:
+        simple = _row(table, _SIMPLE, group)
+        phases = [_row(table, name, group) for name in ("reconstruction", "adversarial")]
+        gaps = [
+            f"{row.model} {_gap(row.values['psnr'] - simple.values['psnr'])}"
+            for row in phases
+            if row is not None and simple is not None
+        ]
+        if gaps:
+            parts.append(f"{' and '.join(gaps)} on {group}")
+    if not parts:
         return ""
-    gaps = [
-        (row.model, row.values["psnr"] - simple.values["psnr"]) for row in phases if row is not None
-    ]
-    (first, gap), *others = gaps
-    more = [f"{name} {_gap(gap)} it" for name, gap in others]
-    simply = f"On {group}, {first} is {_gap(gap)} trilinear interpolation at equal bits in PSNR"
-    return " and ".join([simply, *more])
+    return f"In PSNR, beside trilinear interpolation at equal bits: {'; '.join(parts)}"
 
 
 def _gap(decibels: float) -> str:
     if abs(decibels) < 0.05:
-        return "level with"
-    return f"{abs(decibels):.1f} dB {'above' if decibels > 0 else 'below'}"
+        return "level with it"
+    return f"{abs(decibels):.1f} dB {'above' if decibels > 0 else 'below'} it"
 
 
 def _signed(decibels: float) -> str:
