@@ -66,7 +66,6 @@ def _titled(chart: Chart, term: str, title: str, caption: str, last: float) -> C
         chart,
         title=title,
         caption=caption,
-        x_name="step of the generator",
         x_range=(0.0, last),
         null=_ORIGINALS if term == "gradient_energy_ratio" else None,
         null_name="originals",
