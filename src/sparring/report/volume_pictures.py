@@ -23,17 +23,17 @@ def shown_volumes(
 ) -> tuple[ShownVolume, ...]:
     """The first volume of each group through all judged phases, within `budget` bytes or the
     smallest there are."""
-    chosen = [
-        row.model
+    chosen = {
+        row.model: group
         for group in groups
         if (row := next((f for j in judged.values() if (f := j.first(group))), None))
-    ]
+    }
     pictures = {name: _columns(place, judged, name, read) for name in chosen}
     made: tuple[ShownVolume, ...] = ()
     for side in _SIDES:
         for quality in QUALITIES:
             made = tuple(
-                _shown(name, judged, columns, side, quality)
+                ShownVolume(name, chosen[name], *_figures(name, judged, columns, side, quality))
                 for name, columns in pictures.items()
                 if columns
             )
@@ -88,22 +88,22 @@ def _pixels(path: Path) -> np.ndarray:
         ) from error
 
 
-def _shown(
+def _figures(
     name: str,
     judged: dict[str, Judged],
     columns: dict[str, list[np.ndarray]],
     side: int,
     quality: int,
-) -> ShownVolume:
+) -> tuple[Figure, tuple[Compared, ...]]:
+    """The original, and what every phase makes of it."""
     figures = {
         phase: [
             _reduced(column, phase, _note(judged[phase], name), side, quality) for column in own
         ]
         for phase, own in columns.items()
     }
-    group = next(row.group for row in next(iter(judged.values())).volumes if row.model == name)
     phases = tuple(Compared(phase, made, error) for phase, (_, made, error) in figures.items())
-    return ShownVolume(name, group, next(iter(figures.values()))[0], phases)
+    return next(iter(figures.values()))[0], phases
 
 
 def _reduced(picture: np.ndarray, name: str, note: str, side: int, quality: int) -> Figure:

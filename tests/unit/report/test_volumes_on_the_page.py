@@ -4,12 +4,16 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import made_results
 import pytest
 from made_results import PHANTOMS, VQGAN
 from test_report_page import Elements, page
 
+from sparring.artefacts.digests import file_digest, model_digest
+from sparring.artefacts.model_files import MODEL_FILES
+from sparring.artefacts.state_files import FINISHED
 from sparring.artefacts.volumes import NEW, SHARED
 from sparring.errors import UserError
 from sparring.report import collect, sweep_csv, volumes_csv
@@ -17,6 +21,7 @@ from sparring.report.charts import svg
 from sparring.report.volume_curves import volume_charts
 from sparring.report.volume_verdicts import volumes_verdict
 from sparring.report.volumes import read_judged, read_table
+from sparring.rounds import job_files
 
 HEADER = "model,group,volumes,psnr,ssim,mae_hu,gradient_ratio,bits_per_voxel,perplexity,codes_used"
 
@@ -210,6 +215,27 @@ class TestPage:
             "reconstruct_volumes": 1, "evaluate_vqgan": 1, "summarise_volumes": 0,
             "pack_volumes": 0,
         }  # fmt: skip
+
+    def test_digests_are_those_of_the_files(self, rounds, tmp_path):
+        folder = tmp_path / "results/vol/control/vqgan"
+        folder.mkdir()
+        for name in MODEL_FILES:
+            (folder / name).write_text(name)
+        wildcards = {"experiment": "vol", "phase": "control"}
+        job = Path(job_files(rounds, "train_vqgan_adversarial", wildcards).job)
+        contents = {str(folder / name): file_digest(folder / name) for name in MODEL_FILES}
+        record = {"digest": "", "outputs": contents}
+        job.parent.mkdir(parents=True)
+        (job.parent / FINISHED).write_text(json.dumps(record))
+        vol = next(shown for shown in collect(rounds)[0] if shown.name == "vol")
+        assert vol.provenance.digests == {"model control": model_digest(folder)}
+
+
+def test_a_volume_that_one_phase_lacks_is_shown_for_the_others(rounds, tmp_path):
+    path = tmp_path / "results/vol/reconstruction/evaluation.json"
+    path.write_text(json.dumps({"volumes": [], "baselines": {}, "warning": None}))
+    vol = next(shown for shown in collect(rounds)[0] if shown.name == "vol")
+    assert [one.group for one in vol.volumes.pictures] == [NEW, SHARED]
 
 
 def test_the_csv_has_every_row_with_the_values_that_a_sweep_varies(tmp_path):
