@@ -181,8 +181,16 @@ rule summarise_volumes:
         evaluations=of_all_phases("evaluation.json"),
         reconstructions=of_all_phases("reconstructions.h5"),
     output:
-        table=RESULTS + "/{experiment}/volumes.csv",
-        picture=RESULTS + "/{experiment}/volumes.png",
+        table=report(
+            RESULTS + "/{experiment}/volumes.csv",
+            caption="../workflow/report/volumes.rst",
+            category="{experiment}",
+        ),
+        picture=report(
+            RESULTS + "/{experiment}/volumes.png",
+            caption="../workflow/report/volumes.rst",
+            category="{experiment}",
+        ),
     benchmark:
         benchmark_of("/{experiment}", "summarise_volumes")
     wildcard_constraints:

@@ -40,16 +40,21 @@ async function look() {
     const there = box.top < innerHeight && box.bottom > 0;
     seen.links[location.hash] = shown(target) && !closed && there;
   }
-  const table = document.getElementById("sweep");
-  const rows = () => rowsOf(table).filter(shown).length;
-  seen.rows = [rows()];
-  document.getElementById("every").click();
-  seen.rows.push(rows());
+  seen.rows = {};
+  for (const every of document.querySelectorAll("input[data-table]")) {
+    const filtered = document.getElementById(every.dataset.table);
+    const rows = () => rowsOf(filtered).filter(shown).length;
+    const before = rows();
+    every.click();
+    seen.rows[filtered.id] = [before, rows()];
+  }
+  const table = document.getElementById("sweep") ?? document.getElementById("all-volumes");
   const last = table.tHead.rows[0].cells.length - 1;
   for (const order of ["ascending", "descending"]) {
     table.tHead.rows[0].cells[last].querySelector("button").click();
     seen.sorted[order] = rowsOf(table).map((row) => row.cells[last].dataset.v);
   }
+  seen.alarms = [...document.querySelectorAll(".alarm")].filter(shown).length;
   seen.dark = getComputedStyle(document.body).backgroundColor;
   seen.width = innerWidth;
   return JSON.stringify(seen);
@@ -87,13 +92,20 @@ def visit(folder, page, width, *options):
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """The page of one experiment with what it starts from, and of a sweep of twenty."""
-    return {name: made_page(tmp_path_factory, name) for name in ("micro", "many")}
+    """The page of one experiment with what it starts from, of a sweep of twenty, of volumes alone
+    and of both."""
+    pages = {"micro": ["micro"], "many": ["many"], "vol": ["vol"], "mixed": ["vol", "micro"]}
+    return {name: made_page(tmp_path_factory, names) for name, names in pages.items()}
 
 
-def made_page(tmp_path_factory, name):
-    config = {"experiments": [name]}
-    rounds = made_results.made_rounds(tmp_path_factory.mktemp("made"), config, many=SWEEP)
+def made_page(tmp_path_factory, names):
+    rounds = made_results.made_rounds(
+        tmp_path_factory.mktemp("made"),
+        {"experiments": names},
+        made_results.PHANTOMS,
+        many=SWEEP,
+        vol=made_results.VQGAN,
+    )
     made_results.make_results(rounds)
     experiments, shared = collect(rounds)
     graph = Graph('<svg xmlns="http://www.w3.org/2000/svg" width="3000" height="900"/>', {})
@@ -111,10 +123,26 @@ def test_a_reader_finds_everything(pages, tmp_path, name, experiments, width):
     assert seen["wide"] <= 0, "the page is wider than the window"
     assert len(seen["links"]) > 5
     assert [link for link, arrived in seen["links"].items() if not arrived] == []
-    assert seen["rows"] == [experiments, 6 * experiments]
+    assert seen["rows"] == {"sweep": [experiments, 6 * experiments]}
+    assert seen["alarms"] == 0
     ascending = [float(value) for value in seen["sorted"]["ascending"]]
     assert ascending == sorted(ascending)
     assert [float(value) for value in seen["sorted"]["descending"]] == ascending[::-1]
+
+
+@pytest.mark.parametrize("name", ["vol", "mixed"])
+@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
+def test_volumes_are_found_too(pages, tmp_path, name, width):
+    seen, console = visit(tmp_path, pages[name], width)
+    assert console == []
+    assert seen["broken"] == 0
+    assert seen["wide"] <= 0, "the page is wider than the window"
+    assert {"#volumes", "#e-vol"} <= set(seen["links"])
+    assert [link for link, arrived in seen["links"].items() if not arrived] == []
+    assert seen["rows"]["all-volumes"] == [2, 5 * 2]  # groups; models by groups
+    assert seen["alarms"] == 2  # beside the verdict, and above the figures
+    ascending = [float(value) for value in seen["sorted"]["ascending"]]
+    assert ascending == sorted(ascending)
 
 
 def test_the_page_follows_the_readers_choice_of_light_or_dark(pages, tmp_path):

@@ -1,12 +1,14 @@
 """A micro VQ-GAN on phantoms, both phases and its control, on the real program."""
 
 import json
+import subprocess
+import sys
 
 import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-from workspace import LOCAL, Workspace, job
+from workspace import LOCAL, REPOSITORY, Workspace, job
 
 from sparring.artefacts.latents import latents_info, read_column, read_latents
 from sparring.artefacts.models import load_model, read_tensors
@@ -113,6 +115,26 @@ def test_latents_are_ready_for_a_denoiser(made):
     assert codes.max() < 16
     assert np.allclose(latents.mean(axis=(0, 2, 3, 4)), 0, atol=0.1)
     assert np.allclose(latents.std(axis=(0, 2, 3, 4)), 1, atol=0.1)
+
+
+def test_the_report_shows_what_the_run_left(made, tmp_path):
+    command = [sys.executable, str(REPOSITORY / "workflow/scripts/write_report.py")]
+    command += ["--configfile", str(made.settings / "config.yaml"), "--no-graph"]
+    done = subprocess.run(
+        [*command, "--output", str(tmp_path / "out.html")],
+        cwd=made.directory,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "vol: Against the control, the adversarial phase moved the gradient ratio" in done.stdout
+    page = (tmp_path / "out.html").read_text()
+    assert all(f'id="{p}-vol"' in page for p in ("figures", "reconstructions", "codes", "training"))
+    assert 'class="warning"' not in page  # every file could be read
+    assert page.count("absolute error of phase") == len(PHASES)
+    found = pd.read_csv(tmp_path / "out_volumes.csv").set_index("model")["psnr"]
+    table = pd.read_csv(made / "results/vol/volumes.csv").set_index("model")["psnr"]
+    assert found.to_dict() == pytest.approx(table.to_dict(), rel=1e-4)
 
 
 def test_a_run_is_watched_and_planned_like_any_other(made):

@@ -1,8 +1,9 @@
 """Write one HTML page on the configured experiments: verdicts, samples, curves, figures, times.
 
-Writes OUTPUT.html, which needs no network, and OUTPUT.csv, the table of all experiments. It reads
-what is there and starts no job: of unfinished experiments it says how far they are. Options after
-`--` go to snakemake, which is asked for the round graph, for example:
+Writes OUTPUT.html, which needs no network, and OUTPUT.csv, the table of all experiments; those on
+volumes have theirs in OUTPUT_volumes.csv. It reads what is there and starts no job: of unfinished
+experiments it says how far they are. Options after `--` go to snakemake, which is asked for the
+round graph, for example:
 write_report.py -- --profile profiles/lsf
 """
 
@@ -16,7 +17,7 @@ from sparring.artefacts.atomic import write_text
 from sparring.errors import UserError
 from sparring.graph import to_svg
 from sparring.graph.dryrun import parse_dry_run, parse_summary
-from sparring.report import collect, page_of, sweep_csv
+from sparring.report import collect, page_of, sweep_csv, volumes_csv, volumes_file
 from sparring.report.page import Graph
 from sparring.rounds import load_rounds
 from sparring.settings.reading import read_yaml
@@ -57,10 +58,15 @@ def write(args: argparse.Namespace) -> None:
     graph = Graph() if args.no_graph else round_graph(options)
     page = page_of(experiments, shared, graph, str(args.configfile), table.name)
     write_text(table, sweep_csv(experiments))
+    tables = [table]
+    if any(shown.volumes for shown in experiments):
+        tables.append(volumes_file(table))
+        write_text(tables[-1], volumes_csv(experiments))
     write_text(output, page)
     for shown in experiments:
-        print(f"{shown.name}: {shown.verdict.sentence}")
-    print(f"{output} ({len(page.encode()) / 1e6:.1f} MB), {table}")
+        warning = f"{shown.warning}. " if shown.warning else ""
+        print(f"{shown.name}: {warning}{shown.verdict.sentence}")
+    print(f"{output} ({len(page.encode()) / 1e6:.1f} MB), {', '.join(map(str, tables))}")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,12 @@ class Finished:
     @property
     def outputs(self) -> list[Path]:
         """The files of the last finished work; empty where there is none."""
-        return [Path(path) for path in self._read().get("outputs", {})]
+        return [Path(path) for path in self.contents]
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Digests of these files, by path as the stage named it."""
+        return dict(self._read().get("outputs", {}))
 
     def _read(self) -> dict:
         try:

@@ -14,6 +14,8 @@ from . import hdf5
 
 Window = tuple[float, float]
 Box = tuple[slice, slice, slice]
+NEW, SHARED = "new patients", "held-out slabs of trained volumes"
+"""Groups of held-out volumes that are judged apart."""
 _CHUNK = 64  # voxels along a side: a patch touches few chunks, a chunk is half a megabyte
 
 

@@ -5,11 +5,11 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
+from ..artefacts.volumes import NEW, SHARED
 from .volumes import VolumeScores
 
 FIGURES = ("psnr", "ssim", "mae_hu", "gradient_ratio")
 COLUMNS = ("model", "group", "volumes", *FIGURES, "bits_per_voxel", "perplexity", "codes_used")
-NEW, SHARED = "new patients", "held-out slabs of trained volumes"
 Entry = dict[str, Any]
 
 

@@ -43,12 +43,15 @@ class Chart:
     """The wanted range, shaded."""
     null: Estimate | None = None
     """What real layouts have, as a dashed line in its interval."""
+    null_name: str = "real against real"
     ticks: tuple[tuple[float, str], ...] = ()
     """Places along x and their names; by default numbers."""
     cuts: tuple[float, ...] = ()
     """Where an iteration ends."""
     markers: bool = False
     x_name: str = ""
+    x_range: tuple[float, float] | None = None
+    """Along x at least so far, for charts that are compared; by default as far as the points."""
     logarithmic: bool = field(default=False)
 
 
@@ -83,7 +86,7 @@ class _Axes:
 
     def __init__(self, chart: Chart) -> None:
         points = [p for line in chart.lines for p in line.points]
-        xs = [p.x for p in points] + [x for x, _ in chart.ticks]
+        xs = [p.x for p in points] + [x for x, _ in chart.ticks] + [*(chart.x_range or ())]
         self.log = chart.logarithmic
         self.x0, self.x1 = min(xs), max(xs)
         margin = 0.04 * (self.x1 - self.x0) or 0.5
@@ -141,7 +144,7 @@ def _ground(chart: Chart, axis: _Axes) -> list[str]:
         parts.append(f'<text {at} text-anchor="middle">{escape(name)}</text>')
     if chart.x_name:
         parts.append(
-            f'<text x="{right}" y="{_HEIGHT - 2}" text-anchor="end">{escape(chart.x_name)}</text>'
+            f'<text x="{right}" y="{_HEIGHT - 3}" text-anchor="end">{escape(chart.x_name)}</text>'
         )
     parts.append(f'<path class="axis" d="M{left} {_TOP}V{bottom}H{right}"/>')
     return parts

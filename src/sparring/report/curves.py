@@ -24,12 +24,12 @@ _Series = dict[tuple[str, str, int], list[tuple[float, float]]]
 def discriminator_charts(histories: Histories) -> list[Chart]:
     """Loss and accuracy over all iterations, one after the other."""
     charts = _charts(histories, with_arms=False)
-    return [_named(chart, f"discriminator: {chart.title}") for chart in charts]
+    return [_named(chart, f"discriminator: {chart.title}") for chart in charts.values()]
 
 
 def denoiser_charts(histories: Histories) -> list[Chart]:
     """Every term of the denoiser's training; arms in one chart."""
-    return _charts(histories, with_arms=len(histories) > 1)
+    return list(_charts(histories, with_arms=len(histories) > 1).values())
 
 
 def read_rounds(experiment: Path, arms: tuple[str, ...], iterations: int, name: str) -> Histories:
@@ -56,18 +56,23 @@ def denoiser_histories(experiment: Path, arms: tuple[str, ...], iterations: int)
     return {"training": [(0, read_history(path))]} if path.is_file() else {}
 
 
+def step_charts(histories: Histories) -> dict[str, Chart]:
+    """Every term of every arm along the steps of all iterations, by term."""
+    return _charts(histories, with_arms=True, along="step")
+
+
 def figure_charts(evaluation: Evaluation) -> list[Chart]:
     """One chart per figure: the models from the start on, beside control and real layouts."""
     return [_figure_chart(evaluation, figure) for figure in evaluation.figures if figure.is_main]
 
 
-def _charts(histories: Histories, with_arms: bool) -> list[Chart]:
-    offsets = _offsets(histories)
+def _charts(histories: Histories, with_arms: bool, along: str = "epoch") -> dict[str, Chart]:
+    offsets = _offsets(histories, along)
     series: dict[str, _Series] = {}
     for arm, rounds in histories.items():
         for iteration, rows in rounds:
             for row in rows:
-                x = offsets[iteration] + float(row["epoch"] or 0)
+                x = offsets[iteration] + float(row.get(along) or 0)
                 for column, value in row.items():
                     if column in ("epoch", "step", "learning_rate") or value is None:
                         continue
@@ -75,10 +80,14 @@ def _charts(histories: Histories, with_arms: bool) -> list[Chart]:
                     lines = series.setdefault(term, {})
                     lines.setdefault((split or "", arm, iteration), []).append((x, float(value)))
     cuts = tuple(sorted(offsets.values()))[1:]
-    return [_term_chart(term, lines, cuts, with_arms) for term, lines in series.items()]
+    return {
+        term: _term_chart(term, lines, cuts, with_arms, along) for term, lines in series.items()
+    }
 
 
-def _term_chart(term: str, series: _Series, cuts: tuple[float, ...], with_arms: bool) -> Chart:
+def _term_chart(
+    term: str, series: _Series, cuts: tuple[float, ...], with_arms: bool, along: str
+) -> Chart:
     lines = []
     # Validation comes after training, so that it lies on top.
     for (split, arm, _), xy in sorted(series.items()):
@@ -93,7 +102,7 @@ def _term_chart(term: str, series: _Series, cuts: tuple[float, ...], with_arms: 
         lines=tuple(lines),
         band=WANTED if term == "accuracy" else None,
         cuts=cuts,
-        x_name="epoch",
+        x_name=along,
         logarithmic=term.endswith("loss") and wants_log(values),
     )
 
@@ -103,13 +112,13 @@ def _named(chart: Chart, title: str) -> Chart:
     return Chart(**{**vars(chart), "title": title})
 
 
-def _offsets(histories: Histories) -> dict[int, float]:
-    """Where each iteration begins on the axis of epochs; alike for all arms."""
+def _offsets(histories: Histories, along: str) -> dict[int, float]:
+    """Where each iteration begins on the axis of epochs or steps; alike for all arms."""
     lengths: dict[int, int] = {}
     for rounds in histories.values():
         for iteration, rows in rounds:
-            epochs = max((int(row["epoch"] or 0) for row in rows), default=0)
-            lengths[iteration] = max(lengths.get(iteration, 0), epochs)
+            length = max((int(row.get(along) or 0) for row in rows), default=0)
+            lengths[iteration] = max(lengths.get(iteration, 0), length)
     offsets, total = {}, 0.0
     for iteration in range(max(lengths, default=-1) + 1):
         offsets[iteration] = total

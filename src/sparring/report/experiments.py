@@ -1,83 +1,31 @@
 """What there is to show of every experiment, read from its files."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..artefacts.histories import read_history
-from ..balance import DIFFUSION_HISTORY, Balance, balances
-from ..errors import UserError
+from ..balance import DIFFUSION_HISTORY, balances
 from ..rounds.jobs import Wildcards
 from ..rounds.listing import all_jobs
 from ..rounds.loading import Rounds
 from ..rounds.status import JobStatus, status_of
 from . import curves
-from .charts import Chart
-from .figures import (
-    Comparisons,
-    Evaluation,
-    read_comparisons,
-    read_evaluation,
-    read_selected,
-)
-from .images import Figure, Pictures, file_figure, sample_figures
-from .provenance import Provenance, provenance_of
-from .times import Spent, spent, total
-from .verdicts import Verdict, verdict_of
+from .figures import Comparisons, Evaluation, read_comparisons, read_evaluation, read_selected
+from .images import Figure, file_figure, sample_figures
+from .provenance import provenance_of
+from .reading import Reading
+from .shown import Shown
+from .times import Spent, spent
+from .verdicts import verdict_of
+from .volume_experiments import of_volumes
+from .volumes import PHASES
 
 _PICTURES_BUDGET = 12_000_000  # bytes of all sample pictures together
 _MOST_PER_EXPERIMENT = 2_500_000
 _GRIDS, _GRID_SIDE = 3, 384  # pictures made during a first training, and their sides
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One experiment on the page."""
-
-    name: str
-    kind: str
-    requested: bool
-    """Asked for; the others are what these start from."""
-    verdict: Verdict
-    varied: dict[str, str]
-    """Values of the keys in which the members of its sweep differ."""
-    evaluation: Evaluation | None
-    comparisons: Comparisons | None
-    pictures: Pictures | None
-    grids: tuple[Figure, ...]
-    """Samples made while a denoiser was trained from scratch."""
-    figure_charts: list[Chart]
-    discriminator_charts: list[Chart]
-    denoiser_charts: list[Chart]
-    balances: list[Balance]
-    times: list[Spent]
-    provenance: Provenance
-    counts: dict[str, int]
-    """Jobs by state."""
-    troubles: list[JobStatus]
-    """Jobs that failed or died."""
-    notes: list[str] = field(default_factory=list)
-    """Files that are there but cannot be read."""
-
-    @property
-    def total(self) -> Spent:
-        """The times of all stages."""
-        return total(self.name, self.times)
-
-    @property
-    def judged_last(self) -> str | None:
-        """The model that stands for the experiment in the sweep table."""
-        if self.evaluation is None:
-            return None
-        selected = self.comparisons.selected if self.comparisons else None
-        if selected and selected != "start":
-            return selected
-        # Repeats with other training seeds have names that begin with the seed.
-        ended = [m for m in self.evaluation.models if m.name.startswith(("adversarial", "trained"))]
-        return ended[-1].name if ended else "start"
 
 
 def collect(rounds: Rounds) -> tuple[list[Shown], list[Spent]]:
@@ -87,7 +35,8 @@ def collect(rounds: Rounds) -> tuple[list[Shown], list[Spent]]:
         name = job.wildcards.get("experiment", "")
         by_experiment.setdefault(rounds.repeat_of(name) or name, []).append(job)
     names = [name for name in rounds.experiments if rounds.repeat_of(name) is None]
-    with_pictures = sum((_place(rounds, name) / "samples.h5").is_file() for name in names)
+    names += rounds.vqgans
+    with_pictures = sum(_has_pictures(rounds, name) for name in names)
     budget = min(_MOST_PER_EXPERIMENT, _PICTURES_BUDGET // max(with_pictures, 1))
     others = [name for name in names if name not in rounds.requested]
     ordered = [*rounds.requested, *others]  # what experiments start from comes last
@@ -97,9 +46,37 @@ def collect(rounds: Rounds) -> tuple[list[Shown], list[Spent]]:
     return shown, shared
 
 
+def _has_pictures(rounds: Rounds, name: str) -> bool:
+    place = _place(rounds, name)
+    if name in rounds.vqgans:
+        return any((place / phase / "evaluation.json").is_file() for phase in PHASES)
+    return (place / "samples.h5").is_file()
+
+
 def _shown(rounds: Rounds, name: str, jobs: list[JobStatus], budget: int) -> Shown:
-    experiment, place, read = rounds.experiments[name], _place(rounds, name), _Reading()
-    kind = experiment.kind
+    read = Reading()
+    of_kind = of_volumes if name in rounds.vqgans else _of_layouts
+    fields = of_kind(rounds, name, jobs, budget, read)
+    stages: list[tuple[str, Wildcards]] = [(job.rule, job.wildcards) for job in jobs]
+    return Shown(
+        name=name,
+        kind=rounds.of_any_kind(name).kind,
+        requested=name in rounds.requested,
+        varied=_varied(rounds, name),
+        times=spent(rounds, stages),
+        provenance=provenance_of(rounds, name),
+        counts=dict(Counter(job.state for job in jobs)),
+        troubles=[job for job in jobs if job.state in ("failed", "died")],
+        notes=read.notes,
+        **fields,
+    )
+
+
+def _of_layouts(
+    rounds: Rounds, name: str, jobs: list[JobStatus], budget: int, read: Reading
+) -> dict[str, Any]:
+    """Fields of `Shown` that only an experiment on layouts has."""
+    place, kind = _place(rounds, name), rounds.experiments[name].kind
     arms = rounds.arms(name) if kind == "adversarial" else ()
     count = rounds.adversarial(name).iterations if arms else 0
     evaluation = read(place / "evaluation.csv", read_evaluation)
@@ -107,51 +84,20 @@ def _shown(rounds: Rounds, name: str, jobs: list[JobStatus], budget: int) -> Sho
     history = read(place / DIFFUSION_HISTORY, read_history) or []
     denoiser = read.trying(lambda: curves.denoiser_histories(place, arms, count)) or {}
     discriminator = read.trying(lambda: curves.discriminator_histories(place, count)) or {}
-    stages: list[tuple[str, Wildcards]] = [(job.rule, job.wildcards) for job in jobs]
-    return Shown(
-        name=name,
-        kind=kind,
-        requested=name in rounds.requested,
-        verdict=verdict_of(kind, jobs, evaluation, comparisons, history),
-        varied=_varied(rounds, name),
-        evaluation=evaluation,
-        comparisons=comparisons,
-        pictures=read(place / "samples.h5", lambda path: sample_figures(path, budget)),
-        grids=_grids(place, read) if kind == "pretrain" else (),
-        figure_charts=curves.figure_charts(evaluation) if evaluation else [],
-        discriminator_charts=curves.discriminator_charts(discriminator),
-        denoiser_charts=curves.denoiser_charts(denoiser),
-        balances=read.trying(lambda: balances(place, list(range(count)))) or [],
-        times=spent(rounds, stages),
-        provenance=provenance_of(rounds, name),
-        counts=dict(Counter(job.state for job in jobs)),
-        troubles=[job for job in jobs if job.state in ("failed", "died")],
-        notes=read.notes,
-    )
+    return {
+        "verdict": verdict_of(kind, jobs, evaluation, comparisons, history),
+        "evaluation": evaluation,
+        "comparisons": comparisons,
+        "pictures": read(place / "samples.h5", lambda path: sample_figures(path, budget)),
+        "grids": _grids(place, read) if kind == "pretrain" else (),
+        "figure_charts": curves.figure_charts(evaluation) if evaluation else [],
+        "discriminator_charts": curves.discriminator_charts(discriminator),
+        "denoiser_charts": curves.denoiser_charts(denoiser),
+        "balances": read.trying(lambda: balances(place, list(range(count)))) or [],
+    }
 
 
-class _Reading:
-    """Reads what is there; of what is damaged it keeps the message and goes on."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def __call__(self, path: Path, read: Any) -> Any:
-        """What `read` makes of the file; None where there is none or it is damaged."""
-        return self.trying(lambda: read(path)) if path.is_file() else None
-
-    def trying(self, read: Any) -> Any:
-        """The same of any reading."""
-        try:
-            return read()
-        except UserError as error:
-            self.notes.append(str(error))
-        except OSError as error:
-            self.notes.append(f"{error.filename}: cannot be read ({error.strerror or error})")
-        return None
-
-
-def _comparisons(place: Path, evaluation: Evaluation | None, read: _Reading) -> Comparisons | None:
+def _comparisons(place: Path, evaluation: Evaluation | None, read: Reading) -> Comparisons | None:
     known = evaluation.figures if evaluation else ()
     found = read(place / "comparisons.json", lambda path: read_comparisons(path, known))
     chosen = read(place / "selected.json", read_selected)
@@ -160,7 +106,7 @@ def _comparisons(place: Path, evaluation: Evaluation | None, read: _Reading) -> 
     return Comparisons(found.verdict, chosen.selected, chosen.reason, found.differences)
 
 
-def _grids(place: Path, read: _Reading) -> tuple[Figure, ...]:
+def _grids(place: Path, read: Reading) -> tuple[Figure, ...]:
     """The first, a middle and the last picture of samples made while training."""
     paths = sorted((place / "samples").glob("epoch_*.png"))
     if len(paths) > _GRIDS:
@@ -174,7 +120,7 @@ def _grids(place: Path, read: _Reading) -> tuple[Figure, ...]:
 def _varied(rounds: Rounds, name: str) -> dict[str, str]:
     """Of a member of a sweep: its values of the keys that its sweep varies."""
     keys = rounds.files.varied(name)
-    values = rounds.experiments[name].model_dump(mode="json")
+    values = rounds.of_any_kind(name).model_dump(mode="json")
     return {key: _plain(_at(values, key)) for key in keys}
 
 

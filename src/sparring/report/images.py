@@ -13,7 +13,7 @@ from ..artefacts.sample_pictures import HELD_OUT, SamplePictures, read_pictures
 _GAP = 2
 _TILES = (16, 9, 4)  # samples per model, as many as the budget allows
 _ROWS = 6  # samples shown beside their neighbours
-_QUALITIES = (85, 60)
+QUALITIES = (85, 60)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def sample_figures(path: Path, budget: int) -> Pictures:
     """Pictures of at most `budget` bytes, or the smallest there are; UserError if damaged."""
     shown = read_pictures(path)
     pictures = None
-    for quality in _QUALITIES:
+    for quality in QUALITIES:
         for tiles in _TILES:
             pictures = _figures(shown, min(tiles, shown.pictures.shape[1]), quality)
             if sum(f.size for f in (*pictures.samples, *pictures.neighbours)) <= budget:
@@ -68,7 +68,7 @@ def file_figure(path: Path, name: str, side: int) -> Figure:
     with Image.open(path) as image:
         rgb = image.convert("RGB")
     rgb.thumbnail((side, side), Image.Resampling.BOX)
-    return _figure(name, np.asarray(rgb), _QUALITIES[0])
+    return encoded_figure(name, np.asarray(rgb), QUALITIES[0])
 
 
 def montage(images: np.ndarray, columns: int) -> np.ndarray:
@@ -89,7 +89,7 @@ def _figures(shown: SamplePictures, tiles: int, quality: int) -> Pictures:
     names = [HELD_OUT, "their reconstructions", *shown.names[1:]]
     stacks = [shown.pictures[0], shown.reconstructions, *shown.pictures[1:]]
     samples = tuple(
-        _figure(name, montage(stack[:tiles], columns), quality)
+        encoded_figure(name, montage(stack[:tiles], columns), quality)
         for name, stack in zip(names, stacks, strict=True)
     )
     rows = min(tiles, _ROWS)
@@ -106,7 +106,7 @@ def _neighbours(shown: SamplePictures, row: int, count: int, quality: int) -> Fi
     ]
     nearest = float(np.median(shown.distance[row, :, 0]))
     closest = float(shown.distance[row, :, 0].min())
-    return _figure(
+    return encoded_figure(
         shown.names[row],
         montage(np.stack(images), 1 + shown.nearest.shape[2]),
         quality,
@@ -114,7 +114,8 @@ def _neighbours(shown: SamplePictures, row: int, count: int, quality: int) -> Fi
     )
 
 
-def _figure(name: str, picture: np.ndarray, quality: int, note: str = "") -> Figure:
+def encoded_figure(name: str, picture: np.ndarray, quality: int, note: str = "") -> Figure:
+    """Pixels `[H,W,3]` as they are embedded."""
     height, width = picture.shape[:2]
     kind, content = _encoded(Image.fromarray(picture), quality)
     uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

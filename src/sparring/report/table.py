@@ -4,8 +4,8 @@ import csv
 import io
 from dataclasses import dataclass
 
-from .experiments import Shown
 from .figures import Difference, Estimate, Figure, Model, number
+from .shown import Shown
 
 
 @dataclass(frozen=True)

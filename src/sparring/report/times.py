@@ -13,11 +13,11 @@ from ..rounds.loading import Rounds
 
 _TRAINING = {
     "train_autoencoder", "pretrain_diffusion", "finetune_semantic", "train_discriminator",
-    "finetune_diffusion",
+    "finetune_diffusion", "train_vqgan_reconstruction", "train_vqgan_adversarial",
 }  # fmt: skip
 _WITHOUT_GPU = {
     "pack_layouts", "encode_real", "gather_fake", "evaluate", "compare_models", "summarise",
-    "select_best",
+    "select_best", "pack_volumes", "summarise_volumes",
 }  # fmt: skip
 
 

@@ -41,9 +41,9 @@ def verdict_of(
 ) -> Verdict:
     """The verdict of an experiment of that kind; before its end, how far it is."""
     if kind == "pretrain":
-        return _pretrained(history) if history else _unfinished(jobs)
+        return _pretrained(history) if history else unfinished(jobs)
     if evaluation is None or (kind == "adversarial" and comparisons is None):
-        return _unfinished(jobs)
+        return unfinished(jobs)
     if comparisons is not None and comparisons.selected is not None:
         verdict = _decided(comparisons)
         return Verdict(_outcome(kind, comparisons) or verdict.outcome, verdict.sentence)
@@ -143,7 +143,8 @@ def _order(a: Estimate, b: Estimate) -> int:
     return 1 if a.high < b.low else -1 if a.low > b.high else 0
 
 
-def _unfinished(jobs: list[JobStatus]) -> Verdict:
+def unfinished(jobs: list[JobStatus]) -> Verdict:
+    """How far an experiment is."""
     counts = Counter(job.state for job in jobs)
     sentence = f"No verdict yet: {counts['done']} of {len(jobs)} jobs are done"
     others = [f"{counts[s]} {s}" for s in ("running", "interrupted", "died", "failed") if counts[s]]

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..artefacts.plane_pictures import ERROR_HU, GAP, TEXT
+
 _PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}  # by the axis of a RAS volume that they cut
-_GAP, _TEXT = 2, 14
 _LARGEST = 384  # pixels along a plane's longer side
 
 
@@ -15,7 +16,7 @@ def three_planes(
     reconstructions: dict[str, np.ndarray],
     spacing: Sequence[float] | np.ndarray,
     window: tuple[float, float],
-    error_hu: float = 200.0,
+    error_hu: float = ERROR_HU,
 ) -> Image.Image:
     """Axial, coronal and sagittal planes through the middle of HU volumes `[D,H,W]` in RAS.
 
@@ -82,15 +83,15 @@ def _to_scale(
 def _assembled(rows: list[list[Image.Image]], labels: list[str]) -> Image.Image:
     widths = [max(row[n].width for row in rows) for n in range(len(labels))]
     heights = [row[0].height for row in rows]
-    size = sum(widths) + _GAP * (len(widths) + 1), sum(heights) + _GAP * len(heights) + _TEXT
+    size = sum(widths) + GAP * (len(widths) + 1), sum(heights) + GAP * len(heights) + TEXT
     canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
-    left = _GAP
+    left = GAP
     for column, (label, width) in enumerate(zip(labels, widths, strict=True)):
         draw.text((left, 1), label, fill="black")
-        top = _TEXT
+        top = TEXT
         for row, height in zip(rows, heights, strict=True):
             canvas.paste(row[column], (left, top))
-            top += height + _GAP
-        left += width + _GAP
+            top += height + GAP
+        left += width + GAP
     return canvas

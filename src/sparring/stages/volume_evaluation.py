@@ -13,12 +13,12 @@ from ..artefacts.digests import file_digest, model_digest
 from ..artefacts.latents import writing_latents
 from ..artefacts.models import load_model
 from ..artefacts.nifti import write_new
-from ..artefacts.volumes import VolumeRow, Volumes, writing_volumes
+from ..artefacts.volumes import NEW, SHARED, VolumeRow, Volumes, writing_volumes
 from ..compute import Compute
 from ..data.patches import grid_patches, grid_places, read_patch
 from ..errors import UserError
 from ..evaluation.volume_baselines import baselines
-from ..evaluation.volume_report import NEW, SHARED, Entry, entry, table
+from ..evaluation.volume_report import Entry, entry, table
 from ..evaluation.volumes import compare
 from ..inference.reconstruction import autoencoding, reconstruct
 from ..models.vqgan import VQGAN

@@ -3,7 +3,8 @@
 import csv
 import io
 
-from sparring.evaluation.volume_report import NEW, SHARED, entry, table
+from sparring.artefacts.volumes import NEW, SHARED
+from sparring.evaluation.volume_report import entry, table
 from sparring.evaluation.volumes import VolumeScores
 
 

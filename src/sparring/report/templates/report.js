@@ -41,9 +41,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.addEventListener("click", () => sort(table, column, heading));
   });
 }
-const every = document.getElementById("every");
-if (every) {
-  const show = () => document.getElementById("sweep").classList.toggle("every", every.checked);
+for (const every of document.querySelectorAll("input[data-table]")) {
+  const table = document.getElementById(every.dataset.table);
+  const show = () => table.classList.toggle("every", every.checked);
   every.addEventListener("change", show);
   show();
 }
