@@ -91,7 +91,7 @@ rule measure_layouts:
     input:
         samples=RESULTS + "/{experiment}/{model}/evaluation_latents.h5",
         held_out=latents_of("test"),
-        layouts=layouts_of,
+        layouts=packed_of,
         denoiser=judged_denoiser,
         autoencoder=autoencoder_of,
     output:
@@ -169,7 +169,7 @@ rule select_best:
 
 rule compare_samples:
     input:
-        layouts=layouts_of,
+        packed=packed_of,
         autoencoder=autoencoder_of,
         samples=of_all_models("evaluation_latents.h5"),
     output:
@@ -186,8 +186,9 @@ rule compare_samples:
         job=job_of("compare_samples"),
         program=program("compare_samples"),
         models=model_names,
+        packed=packed_option,
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --layouts {input.layouts} --autoencoder {params.autoencoder:q}"
+        " {params.packed} --autoencoder {params.autoencoder:q}"
         " --models {params.models} --samples {input.samples} --output {output}"

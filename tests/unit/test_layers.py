@@ -37,6 +37,7 @@ LAYERS = {
 }
 # Apart from the layers: what Snakemake imports in every job must stay light.
 ROUNDS_MAY = {"settings", "artefacts", "errors", "balance", "objectives.table", "models.presets",
+              "models.latent_scale",
               "data.manifest", "data.images",
               "data.volume_manifest", "data.volume_facts"}  # fmt: skip
 WITHIN_A_LAYER = {

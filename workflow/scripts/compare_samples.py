@@ -1,18 +1,24 @@
-"""Held-out layouts, their reconstructions and the samples of every model in one picture."""
+"""Held-out data, its reconstructions and the samples of every model in one picture."""
 
 import argparse
 from pathlib import Path
 
+from sparring.errors import UserError
 from sparring.settings.stages import CompareSamples
 from sparring.stages.job import Job, StageParser, run_job
 
 
 def run(job: Job[CompareSamples], args: argparse.Namespace) -> None:
     """Call the stage; torch is imported here, after run_job has set the thread count."""
-    from sparring.stages.evaluation import compare_samples
+    from sparring.stages.evaluation import compare_samples, compare_volume_samples
 
     samples = dict(zip(args.models, args.samples, strict=True))
-    compare_samples(job, args.layouts, args.autoencoder, samples, args.output)
+    if (args.layouts is None) == (args.volumes is None):
+        raise UserError("--layouts, --volumes: name one of them, the data that models are of")
+    if args.volumes is not None:
+        compare_volume_samples(job, args.volumes, args.autoencoder, samples, args.output)
+    else:
+        compare_samples(job, args.layouts, args.autoencoder, samples, args.output)
 
 
 EXAMPLE = r"""
@@ -23,8 +29,9 @@ EXAMPLE = r"""
 
 if __name__ == "__main__":
     parser = StageParser(__doc__, EXAMPLE)
-    parser.add_input("--layouts", required=True, help="packed layouts")
-    parser.add_input("--autoencoder", required=True, help="autoencoder directory")
+    parser.add_input("--layouts", help="packed layouts; this or --volumes")
+    parser.add_input("--volumes", help="packed volumes")
+    parser.add_input("--autoencoder", required=True, help="autoencoder or VQ-GAN directory")
     parser.add_argument(
         "--models", nargs="+", required=True, help="names of the models: start, {arm}/iteration_{n}"
     )

@@ -135,10 +135,6 @@ class Rounds:
         """GPUs (processes) of each of an experiment's training jobs."""
         return self.of_any_kind(name).gpus or self.config.gpus
 
-    def latents(self, name: str, split: str) -> str:
-        """The latents of a split."""
-        return "{}/latents/{}-{}/{}.h5".format(self.config.results, *self.data_of(name), split)
-
     def incoming_denoiser(self, name: str, arm: str, iteration: int) -> str:
         """Directory of the denoiser entering an iteration: the start, then the predecessor's."""
         if iteration == 0:
@@ -210,9 +206,10 @@ class Rounds:
 
     @cached_property
     def datasets(self) -> list[str]:
-        """Datasets that some experiment or its autoencoder uses."""
+        """Datasets that some experiment on latents or its autoencoder uses."""
         used = [self.data_of(name) for name in self.experiments]
-        own = [self.config.autoencoders[autoencoder].dataset for _, autoencoder in used]
+        known = self.config.autoencoders
+        own = [known[autoencoder].dataset for _, autoencoder in used if autoencoder in known]
         return sorted({dataset for dataset, _ in used} | set(own))
 
     def _iteration_directory(self, name: str, key: str, reference: Reference) -> str:
@@ -254,11 +251,25 @@ def _load(rounds: Rounds, name: str, chain: tuple[str, ...], wanted_by: str) -> 
         _load_vqgan(rounds, name, experiment, chain)
         return
     rounds.experiments[name] = experiment
+    _load_encoder(rounds, name, experiment, chain)
     for key, text in _references(experiment):
         reference = parse_reference(text, rounds.file(name), key)
         if reference.experiment is not None:
             _load(rounds, reference.experiment, (*chain, name), f"{rounds.file(name)}: {key}")
             _require_kind(rounds, name, key, text, reference.experiment, of_volumes=False)
+
+
+def _load_encoder(
+    rounds: Rounds, name: str, experiment: LatentExperiment, chain: tuple[str, ...]
+) -> None:
+    """The VQ-GAN whose latents an experiment works on, where it names an experiment's."""
+    text = experiment.autoencoder
+    if text is None or text in rounds.config.autoencoders:
+        return
+    other = text.partition("@")[0]
+    if other in rounds.files:
+        _load(rounds, other, (*chain, name), f"{rounds.file(name)}: autoencoder")
+        _require_kind(rounds, name, "autoencoder", text, other, of_volumes=True)
 
 
 def _load_vqgan(

@@ -3,6 +3,7 @@
 from ..data.images import classes_file
 from ..errors import UserError
 from ..settings.dataset import ManifestDataset
+from .encodings import is_layouts_autoencoder
 from .given_models import given_model
 from .loading import Rounds
 
@@ -39,6 +40,8 @@ def check_semantic(rounds: Rounds, name: str) -> None:
 def measures_layouts(rounds: Rounds, name: str) -> bool:
     """Whether decoded samples are measured as layouts: they have classes, and losses on them."""
     if rounds.semantic(name) is None:
+        return False
+    if not is_layouts_autoencoder(rounds, name):
         return False
     dataset, autoencoder = rounds.data_of(name)
     settings = rounds.config.datasets[dataset]

@@ -145,6 +145,34 @@ def compare_samples(
     save_picture(output, labelled_rows({k: enlarged(v) for k, v in rows.items()}))
 
 
+def compare_volume_samples(
+    job: Job[CompareSamples],
+    volumes_file: Path,
+    vqgan: Path,
+    samples: dict[str, Path],
+    output: Path,
+) -> None:
+    """Held-out patches, reconstructions and every model's samples, three planes each."""
+    import torch
+
+    from ..artefacts.volumes import Volumes
+    from ..data.patches import grid_patches
+    from ..sampling.decoders import VolumeDecoder
+    from ..sampling.pictures import enlarged, labelled_rows, save_picture
+    from ..sampling.volume_pictures import middle_planes
+
+    decoder, volumes = VolumeDecoder.load(vqgan, job.compute()), Volumes(volumes_file)
+    sides = latents_info(next(iter(samples.values()))).shape[1:]
+    size, count = sides[0] * decoder.model.factor[0], job.settings.grid
+    patches = torch.cat(list(grid_patches(volumes, volumes.rows("test"), size, count)))
+    shown = {"held-out volumes": decoder.hu(patches)}
+    shown["their reconstructions"] = decoder.reconstructions(patches)
+    rows = {label: middle_planes(hu, decoder.window) for label, hu in shown.items()}
+    for model, path in samples.items():
+        rows[f"samples: {model}"] = decoder.images(_tensor(read_latents(path)[:count]))
+    save_picture(output, labelled_rows({k: enlarged(v) for k, v in rows.items()}))
+
+
 def read_evaluations(evaluations: dict[str, Path]) -> list[dict[str, Any]]:
     """Figures per model with `model`, `arm` and `iteration` (None for the start)."""
     rows = []
