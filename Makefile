@@ -1,5 +1,6 @@
-# make demo    set up, run three rounds on generated layouts, print the table
+# make demo    set up, run three rounds on generated layouts, print the table, write the report
 # make demo-volumes  a VQ-GAN on generated chests: both phases, control, table and pictures
+# make report  one HTML page on the configured experiments, finished or not: results/report.html
 # make graph   draw the round graph of the configured experiments
 # make models  list the denoiser presets: parameters, arithmetic, memory
 # make test    set up, run the tests
@@ -14,12 +15,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo demo-volumes graph models test test-cluster lint docs bench clean
+.PHONY: demo demo-volumes report graph models test test-cluster lint docs bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/snakemake --profile profiles/local --quiet rules
 	$(BIN)/python workflow/scripts/draw_rounds.py -- --profile profiles/local
 	$(BIN)/python workflow/scripts/show_results.py
+	$(BIN)/python workflow/scripts/write_report.py -- --profile profiles/local
+
+report: $(INSTALLED)
+	$(BIN)/python workflow/scripts/write_report.py -- --profile profiles/local
 
 demo-volumes: $(INSTALLED)
 	$(BIN)/snakemake --profile profiles/local --quiet rules --config 'experiments=[volumes_demo]'
@@ -55,6 +60,9 @@ bench: $(INSTALLED)
 	$(BIN)/python bench/step_memory.py
 	OMP_NUM_THREADS=1 $(BIN)/python bench/model_memory.py
 	$(BIN)/python bench/vqgan.py
+	$(BIN)/python bench/judge_power.py
+	$(BIN)/python bench/evaluation_cost.py
+	$(BIN)/python bench/instruments.py
 
 clean:
 	rm -rf results state logs .snakemake

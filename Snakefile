@@ -17,6 +17,7 @@ include: "rules/autoencoder.smk"
 include: "rules/denoiser.smk"
 include: "rules/adversarial.smk"
 include: "rules/evaluation.smk"
+include: "rules/report.smk"
 include: "rules/export.smk"
 
 

@@ -30,6 +30,7 @@ from sparring.rounds import (
     stage_settings,
     start_vqgan,
 )
+from sparring.settings.parts import NULL
 
 # Snakemake walks the graph recursively; 600 iterations in a row exceed Python's default of 1000.
 sys.setrecursionlimit(100_000)
@@ -69,7 +70,7 @@ wildcard_constraints:
     arm="adversarial|control",
     iteration=r"0|[1-9]\d*",
     phase="reconstruction|adversarial|control",
-    model=r"start|trained|(adversarial|control)/iteration_(0|[1-9]\d*)",
+    model=r"reals|start|trained|(adversarial|control)/iteration_(0|[1-9]\d*)",
 
 
 def settings_of(rule):

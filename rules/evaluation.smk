@@ -1,21 +1,60 @@
 # Judging every model by the same held-out layouts. Nothing here feeds the loop.
+#
+# The model `reals` is the null: training layouts in the place of samples.
 
 
 def judged_denoiser(wildcards):
-    """The denoiser of a judged model: the start, or what training left."""
+    """The denoiser of a judged model: the start, or what training left; the null has none."""
+    if wildcards.model == NULL:
+        return []
     return denoiser_files(ROUNDS.judged_denoiser(wildcards.experiment, wildcards.model))
 
 
-def of_all_models(name):
-    """One file per judged model of an experiment."""
+def judged_samples(wildcards):
+    """The samples of a judged model; the null has none."""
+    if wildcards.model == NULL:
+        return []
+    return f"{RESULTS}/{wildcards.experiment}/{wildcards.model}/{SAMPLES}"
+
+
+def of_all_models(name, null=False):
+    """One file per compared model of an experiment and its repeats; with `null`, its own first."""
+
+    def files(wildcards):
+        compared = ROUNDS.compared(wildcards.experiment).values()
+        first = [(wildcards.experiment, NULL)] if null else []
+        return [f"{RESULTS}/{place}/{model}/{name}" for place, model in [*first, *compared]]
+
+    return files
+
+
+def of_own_models(name):
+    """One file per model of an experiment's own run, without repeats."""
     return lambda wildcards: [
         f"{RESULTS}/{wildcards.experiment}/{model}/{name}"
         for model in ROUNDS.models(wildcards.experiment)
     ]
 
 
+def of_layouts(name):
+    """One file per compared model, the null first, where the dataset's classes are known."""
+
+    def files(wildcards):
+        if not measures_layouts(ROUNDS, wildcards.experiment):
+            return []
+        return of_all_models(name, null=True)(wildcards)
+
+    return files
+
+
+def inception_weights(wildcards):
+    """The weights of Inception, where its features are asked for."""
+    weights = ROUNDS.started(wildcards.experiment).evaluation.inception_weights
+    return [str(weights)] if weights else []
+
+
 def judged_denoisers(wildcards):
-    """The directory of every judged denoiser, in the order of `of_all_models`."""
+    """The directory of every judged denoiser, in the order of `of_own_models`."""
     experiment = wildcards.experiment
     return [ROUNDS.judged_denoiser(experiment, model) for model in ROUNDS.models(experiment)]
 
@@ -26,8 +65,16 @@ def judged_denoiser_files(wildcards):
 
 
 def model_names(wildcards):
-    """The judged models, in the order of `of_all_models`."""
+    """The judged models, in the order of `of_own_models`."""
     return ROUNDS.models(wildcards.experiment)
+
+
+def compared_names(wildcards):
+    """What tables call the compared models, in the order of `of_all_models`."""
+    return list(ROUNDS.compared(wildcards.experiment))
+
+
+SAMPLES = "evaluation_latents.h5"
 
 
 rule sample_evaluation:
@@ -36,7 +83,7 @@ rule sample_evaluation:
         autoencoder=autoencoder_of,
         conditions=conditions_of,
     output:
-        RESULTS + "/{experiment}/{model}/evaluation_latents.h5",
+        RESULTS + "/{experiment}/{model}/" + SAMPLES,
     benchmark:
         benchmark_of("/{experiment}/{model}", "sample_evaluation")
     threads: 1
@@ -59,11 +106,12 @@ rule sample_evaluation:
 
 rule evaluate:
     input:
-        samples=RESULTS + "/{experiment}/{model}/evaluation_latents.h5",
+        samples=judged_samples,
         held_out=latents_of("test"),
         reference=latents_of("train"),
     output:
-        RESULTS + "/{experiment}/{model}/evaluation.json",
+        figures=RESULTS + "/{experiment}/{model}/evaluation.json",
+        neighbours=RESULTS + "/{experiment}/{model}/neighbours.json",
     benchmark:
         benchmark_of("/{experiment}/{model}", "evaluate")
     threads: 1
@@ -74,28 +122,24 @@ rule evaluate:
         settings=settings_of("evaluate"),
         job=job_of("evaluate"),
         program=program("evaluate"),
+        samples=lambda wildcards, input: f"--samples {input.samples}" if input.samples else "",
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --samples {input.samples} --held-out {input.held_out}"
-        " --reference {input.reference} --output {output}"
-
-
-def layout_figures(wildcards):
-    """The figures of all decoded models, where semantic losses make them worth a look."""
-    if not measures_layouts(ROUNDS, wildcards.experiment):
-        return []
-    return of_all_models("layouts.json")(wildcards)
+        " {params.samples} --held-out {input.held_out}"
+        " --reference {input.reference} --output {output.figures} --neighbours {output.neighbours}"
 
 
 rule measure_layouts:
     input:
-        samples=RESULTS + "/{experiment}/{model}/evaluation_latents.h5",
+        samples=lambda wildcards: judged_samples(wildcards) or latents_of("train")(wildcards),
         held_out=latents_of("test"),
         layouts=packed_of,
         denoiser=judged_denoiser,
         autoencoder=autoencoder_of,
+        inception=inception_weights,
     output:
-        RESULTS + "/{experiment}/{model}/layouts.json",
+        figures=RESULTS + "/{experiment}/{model}/layouts.json",
+        statistics=RESULTS + "/{experiment}/{model}/layout_statistics.h5",
     benchmark:
         benchmark_of("/{experiment}/{model}", "measure_layouts")
     threads: 1
@@ -107,22 +151,62 @@ rule measure_layouts:
         settings=settings_of("measure_layouts"),
         job=job_of("measure_layouts"),
         program=program("measure_layouts"),
-        denoiser=lambda wildcards, input: folder(input.denoiser),
+        denoiser=lambda wildcards, input: (
+            f"--denoiser {shlex.quote(folder(input.denoiser))}" if input.denoiser else ""
+        ),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q}"
+        " {params.denoiser} --autoencoder {params.autoencoder:q}"
         " --samples {input.samples} --held-out {input.held_out} --layouts {input.layouts}"
+        " --output {output.figures} --statistics {output.statistics}"
+
+
+rule compare_models:
+    input:
+        samples=of_all_models(SAMPLES),
+        evaluations=of_all_models("evaluation.json", null=True),
+        held_out=latents_of("test"),
+        statistics=of_layouts("layout_statistics.h5"),
+    output:
+        RESULTS + "/{experiment}/comparisons.json",
+    benchmark:
+        benchmark_of("/{experiment}", "compare_models")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=settings_of("compare_models"),
+        job=job_of("compare_models"),
+        program=program("compare_models"),
+        models=compared_names,
+        statistics=lambda wildcards, input: (
+            f"--statistics {input.statistics}" if input.statistics else ""
+        ),
+    shell:
+        "{params.program} --job {params.job} --threads {threads}"
+        " --models {params.models} --samples {input.samples}"
+        " --evaluations {input.evaluations} --held-out {input.held_out} {params.statistics}"
         " --output {output}"
 
 
 rule summarise:
     input:
-        evaluations=of_all_models("evaluation.json"),
-        layouts=layout_figures,
+        evaluations=of_all_models("evaluation.json", null=True),
+        comparisons=RESULTS + "/{experiment}/comparisons.json",
+        layouts=of_layouts("layouts.json"),
     output:
-        table=RESULTS + "/{experiment}/evaluation.csv",
-        plot=RESULTS + "/{experiment}/evaluation.png",
+        table=report(
+            RESULTS + "/{experiment}/evaluation.csv",
+            caption="../workflow/report/evaluation.rst",
+            category="{experiment}",
+        ),
+        plot=report(
+            RESULTS + "/{experiment}/evaluation.png",
+            caption="../workflow/report/evaluation.rst",
+            category="{experiment}",
+        ),
     benchmark:
         benchmark_of("/{experiment}", "summarise")
     resources:
@@ -132,17 +216,18 @@ rule summarise:
         settings=settings_of("summarise"),
         job=job_of("summarise"),
         program=program("summarise"),
-        models=model_names,
+        models=compared_names,
         layouts=lambda wildcards, input: f"--layouts {input.layouts}" if input.layouts else "",
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --models {params.models} --evaluations {input.evaluations} {params.layouts}"
+        " --models {params.models} --evaluations {input.evaluations}"
+        " --comparisons {input.comparisons} {params.layouts}"
         " --table {output.table} --plot {output.plot}"
 
 
 rule select_best:
     input:
-        evaluations=of_all_models("evaluation.json"),
+        comparisons=RESULTS + "/{experiment}/comparisons.json",
         denoisers=judged_denoiser_files,
     output:
         denoiser=denoiser_files(RESULTS + "/{experiment}/selected/denoiser"),
@@ -150,7 +235,7 @@ rule select_best:
     benchmark:
         benchmark_of("/{experiment}", "select_best")
     wildcard_constraints:
-        experiment=one_of(ROUNDS.adversarial_names),
+        experiment=one_of(set(ROUNDS.adversarial_names) & set(ROUNDS.judged_names)),
     resources:
         mem_mb=2000,
         runtime=30,
@@ -163,32 +248,5 @@ rule select_best:
         place=RESULTS + "/{experiment}/selected/denoiser",
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --models {params.models} --evaluations {input.evaluations}"
+        " --models {params.models} --comparisons {input.comparisons}"
         " --denoisers {params.denoisers:q} --output {params.place} --verdict {output.verdict}"
-
-
-rule compare_samples:
-    input:
-        packed=packed_of,
-        autoencoder=autoencoder_of,
-        samples=of_all_models("evaluation_latents.h5"),
-    output:
-        RESULTS + "/{experiment}/samples.png",
-    benchmark:
-        benchmark_of("/{experiment}", "compare_samples")
-    threads: 1
-    resources:
-        gpu=one_gpu,
-        mem_mb=4000,
-        runtime=60,
-    params:
-        settings=settings_of("compare_samples"),
-        job=job_of("compare_samples"),
-        program=program("compare_samples"),
-        models=model_names,
-        packed=packed_option,
-        autoencoder=lambda wildcards, input: folder(input.autoencoder),
-    shell:
-        "{params.program} --job {params.job} --threads {threads}"
-        " {params.packed} --autoencoder {params.autoencoder:q}"
-        " --models {params.models} --samples {input.samples} --output {output}"

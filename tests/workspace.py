@@ -54,7 +54,13 @@ EXPERIMENTS = {
             "sample_interval": 3,
             "sample_grid": {"num_samples": 4, "sampler": "ddim", "num_steps": 2},
         },
-        "evaluation": {"num_samples": 64, "feature_dim": 8, "bootstrap": 20, "grid": 4},
+        "evaluation": {
+            "num_samples": 64,
+            "feature_dim": 8,
+            "bootstrap": 20,
+            "grid": 4,
+            "judge_seeds": 2,
+        },
     },
 }
 

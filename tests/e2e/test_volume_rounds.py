@@ -2,9 +2,8 @@
 
 from copy import deepcopy
 
-import pytest
 from test_vqgan import EXPERIMENT
-from workspace import EXPERIMENTS, LOCAL, Workspace, job
+from workspace import EXPERIMENTS, Workspace
 
 ROUNDS = deepcopy(EXPERIMENTS["micro"]) | {
     "start_from": "vol_base",

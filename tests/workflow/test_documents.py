@@ -41,7 +41,7 @@ def test_the_conda_environment_pins_what_the_project_pins():
 
 def test_every_dependency_is_pinned_and_used():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    names = {"pyyaml": "yaml", "pillow": "PIL"}
+    names = {"pyyaml": "yaml", "pillow": "PIL", "scikit-learn": "sklearn"}
     text = "\n".join(
         path.read_text()
         for folder in ("src", "rules", "workflow")
@@ -59,9 +59,11 @@ def test_links_and_pictures_of_the_readme_exist():
     for document in (
         "README.md",
         "docs/rounds.md",
+        "docs/evaluation.md",
         "docs/clusters.md",
         "docs/programs.md",
         "docs/monitoring.md",
+        "docs/report.md",
         "docs/checkpoints.md",
         "docs/volumes.md",
         "docs/coming-from-scripts.md",

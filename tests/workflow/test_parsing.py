@@ -6,8 +6,10 @@ import pytest
 import yaml
 from workspace import REPOSITORY, planned_jobs, run_snakemake
 
-PER_ITERATION = 3 + 2 * 3  # reals, fakes, discriminator; both arms fine-tune, sample, evaluate
-PER_EXPERIMENT = 2 + 3  # the start is judged; table, choice and picture
+PER_ITERATION = (
+    3 + 2 * 4
+)  # reals, fakes, discriminator; an arm fine-tunes, samples, is judged twice
+PER_EXPERIMENT = 3 + 2 + 4  # the start and the null are judged; verdict, table, choice, picture
 SHARED = 4  # layouts, autoencoder, latents, stage 1
 
 
@@ -18,7 +20,9 @@ def test_parsing_imports_no_torch(workspace, tmp_path_factory):
         (stub / f"{name}.py").write_text(f"raise ImportError('{name} was imported')\n")
     done = workspace.snakemake("--dry-run", PYTHONPATH=str(stub))
     assert done.returncode == 0, done.stderr
-    assert len(planned_jobs(done.stdout + done.stderr)) == SHARED + 2 * PER_ITERATION + 5
+    assert (
+        len(planned_jobs(done.stdout + done.stderr)) == SHARED + 2 * PER_ITERATION + PER_EXPERIMENT
+    )
 
 
 def test_thirty_iterations_of_ten_experiments_are_planned(workspace):

@@ -22,12 +22,18 @@ def start(name):
 
 def verdicts(name):
     """The jobs that look at all models of an experiment at once."""
-    return {job(rule, experiment=name) for rule in ("summarise", "select_best", "compare_samples")}
+    rules = ("compare_models", "summarise", "select_best", "compare_samples")
+    return {job(rule, experiment=name) for rule in rules}
+
+
+def null(name):
+    """The jobs that judge training layouts as if they were samples."""
+    return {job(rule, experiment=name, model="reals") for rule in ("evaluate", "measure_layouts")}
 
 
 def judged(name, model):
     """The jobs that judge one model."""
-    rules = ("sample_evaluation", "evaluate")
+    rules = ("sample_evaluation", "evaluate", "measure_layouts")
     return {job(rule, experiment=name, model=model) for rule in rules}
 
 
@@ -56,7 +62,7 @@ def rounds(name, iterations, arms=ARMS):
 class TestFresh:
     def test_everything_is_planned(self, workspace):
         expected = DATA | start("base") | rounds("micro", range(2))
-        expected |= judged("micro", "start") | verdicts("micro")
+        expected |= judged("micro", "start") | verdicts("micro") | null("micro")
         assert workspace.plan() == expected
 
     def test_control_false_drops_exactly_the_control_arm(self, workspace):
@@ -72,6 +78,7 @@ class TestFresh:
         expected = DATA | start("base")
         for name in ("micro", "other"):
             expected |= rounds(name, range(2)) | judged(name, "start") | verdicts(name)
+            expected |= null(name)
         assert workspace.plan() == expected
 
     def test_a_later_experiment_brings_the_one_it_starts_from(self, workspace):
@@ -84,7 +91,8 @@ class TestFresh:
             *sparred("micro", 0),
         }
         expected = DATA | start("base") | entering | rounds("later", [0])
-        assert workspace.plan() == expected | judged("later", "start") | verdicts("later")
+        expected |= judged("later", "start") | verdicts("later") | null("later")
+        assert workspace.plan() == expected
 
     def test_a_dry_run_writes_nothing(self, workspace):
         workspace.plan()
@@ -195,10 +203,10 @@ class TestReplanned:
 
     def test_figures_of_the_evaluation_need_no_new_samples(self, finished):
         finished.experiments["micro"]["evaluation"]["bootstrap"] = 21
-        models = ["start", *(f"{arm}/iteration_{n}" for arm in ARMS for n in range(2))]
+        models = ["reals", "start", *(f"{arm}/iteration_{n}" for arm in ARMS for n in range(2))]
         evaluated = {job("evaluate", experiment="micro", model=model) for model in models}
-        table = {job(rule, experiment="micro") for rule in ("summarise", "select_best")}
-        assert finished.plan() == evaluated | table
+        picture = {job("compare_samples", experiment="micro")}
+        assert finished.plan() == evaluated | verdicts("micro") - picture
 
     def test_control_switched_off_redoes_only_what_compares(self, finished):
         finished.experiments["micro"]["control"] = False
@@ -208,7 +216,14 @@ class TestReplanned:
         finished.experiments["other"] = finished.experiments["micro"] | {"seed": 7}
         finished.config["experiments"] = ["micro", "other"]
         expected = rounds("other", range(2)) | judged("other", "start") | verdicts("other")
-        assert finished.plan() == expected
+        assert finished.plan() == expected | null("other")
+
+    def test_two_more_seeds_plan_their_own_arms_and_the_verdict(self, finished):
+        """What is finished was trained with the first of them."""
+        finished.experiments["micro"]["seeds"] = [42, 43, 44]
+        expected = rounds("micro__seed_43", range(2)) | rounds("micro__seed_44", range(2))
+        picture = {job("compare_samples", experiment="micro")}
+        assert finished.plan() == expected | verdicts("micro") - picture
 
     def test_a_changed_intermediate_is_made_good(self, finished_copy):
         """Unlike a touched file, other contents do replan what reads them."""

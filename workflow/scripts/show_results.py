@@ -1,4 +1,4 @@
-"""Print the evaluation tables of finished experiments and where to look next."""
+"""Print verdicts and evaluation tables of finished experiments and where to look next."""
 
 import argparse
 import json
@@ -15,16 +15,16 @@ from sparring.evaluation.report import table_text
 
 
 def show(experiment: Path) -> None:
-    """Table, choice and pictures of one experiment."""
+    """Table, verdict and pictures of one experiment."""
     table = pd.read_csv(experiment / "evaluation.csv", dtype={"iteration": "Int64"})
-    print(f"\n{experiment.name}: distance to held-out layouts, 95 % intervals, less is better\n")
+    print(f"\n{experiment.name}: judged by held-out layouts (docs/evaluation.md)\n")
     print(table_text(table))
-    rounds = table.loc[table["arm"] == "adversarial", "iteration"]
+    rounds = table.loc[table["arm"] == "adversarial", "iteration"].drop_duplicates()
     show_balance(experiment, [int(n) for n in rounds])
-    chosen = experiment / "selected.json"
-    if chosen.is_file():
-        verdict = json.loads(chosen.read_text(encoding="utf-8"))
-        print(f"\nselected: {verdict['selected']} ({verdict['reason']})")
+    compared = experiment / "comparisons.json"
+    if compared.is_file():
+        found = json.loads(compared.read_text(encoding="utf-8"))
+        print(f"\n{found['verdict']}\nselected: {found['selected']}")
     print(f"pictures: {experiment / 'samples.png'}, {experiment / 'evaluation.png'}")
 
 

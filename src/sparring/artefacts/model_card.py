@@ -13,7 +13,13 @@ from .model_files import MODEL_CARD, PIPELINE_FILES, PIPELINE_INDEX
 
 _SELECTED, _EVALUATION, _RECONSTRUCTION = "selected.json", "evaluation.csv", "reconstruction.json"
 _TABLES = (_EVALUATION, _RECONSTRUCTION)
-_NOT_OF_THE_MODEL = {"summarise", "select_best", "compare_samples", "export_pipeline"}
+_NOT_OF_THE_MODEL = {
+    "compare_models",
+    "compare_samples",
+    "export_pipeline",
+    "select_best",
+    "summarise",
+}
 _NO_RECORD = "No record of it was given; say here what it was."
 _UNTOLD = ("stage", "revision", "iteration")  # of settings: said otherwise, or the same for all
 
@@ -158,7 +164,7 @@ def _evaluation(quoted: list[Path]) -> str:
         elif path.name == _EVALUATION:
             with open(path, newline="", encoding="utf-8") as file:
                 header, *rows = csv.reader(file)
-            caption = f"Distances to held-out layouts, `{_shown(path.parent)}`:"
+            caption = f"Judged by held-out layouts, `{_shown(path.parent)}`:"
             parts.append(f"{caption}\n\n{_table(tuple(header), rows)}")
     return "\n\n".join(parts) or _NO_RECORD
 

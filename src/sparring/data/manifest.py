@@ -233,7 +233,7 @@ def _root(sample: str, parents: dict[str, str], path: Path) -> str:
 def _splits(
     records: list[dict[str, str]], groups: list[str], path: Path, settings: ManifestDataset
 ) -> list[str]:
-    if "split" not in records[0]:
+    if "split" not in records[0] or settings.split_from == "fractions":
         return split_by_group(groups, settings.split, settings.split_seed)
     seen: dict[str, str] = {}
     for record, group in zip(records, groups, strict=True):

@@ -1,11 +1,11 @@
-"""Fréchet and kernel distance between two feature sets, with bootstrap intervals."""
-
-from collections.abc import Callable
-from dataclasses import dataclass
+"""Fréchet and kernel distance between two feature sets, with resamples."""
 
 import numpy as np
 
+from .statistics import Draws, Figure
+
 Array = np.ndarray
+_BLOCK = 512
 
 
 def frechet_distance(x: Array, y: Array) -> float:
@@ -14,12 +14,19 @@ def frechet_distance(x: Array, y: Array) -> float:
     Dowson & Landau 1982; Heusel et al. 2017, eq. 6. Biased upwards by about d (d + 3) / 4 (1/N +
     1/M) mean variances, so compare only at equal N and M and beside a real-against-real figure.
     """
-    mean = x.mean(0) - y.mean(0)
-    s_x, s_y = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
-    root = _sqrt(s_x)
-    eigenvalues = np.linalg.eigvalsh(root @ s_y @ root)
-    cross = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
-    return float(mean @ mean + np.trace(s_x) + np.trace(s_y) - 2 * cross)
+    return _frechet(*_moments(x, np.ones(len(x))), *_moments(y, np.ones(len(y))))
+
+
+def frechet_figure(x: Array, y: Array, x_draws: Draws, y_draws: Draws) -> Figure:
+    """Fréchet distance of samples x `[N,d]` to reals y `[M,d]`, resampled.
+
+    A resample holds rows twice, which raises distances: only the spread of resamples counts.
+    """
+    resamples = [
+        _frechet(*_moments(x, w), *_moments(y, v))
+        for w, v in zip(x_draws.weights, y_draws.weights, strict=True)
+    ]
+    return Figure.of(frechet_distance(x, y), np.array(resamples))
 
 
 def polynomial_kernel(x: Array, y: Array) -> Array:
@@ -32,77 +39,60 @@ def kernel_distance(x: Array, y: Array) -> float:
 
     Zero in expectation for equal distributions, so it may be negative.
     """
-    return _KernelDistance(x, y, np.arange(len(y)))(np.arange(len(x)), np.arange(len(y)))
+    ones = [np.ones((1, len(rows))) for rows in (x, y)]
+    return float(_mmd(x, y, np.arange(len(x)), np.arange(len(y)), *ones)[0])
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A figure and its 95 % interval."""
+def kernel_figure(x: Array, y: Array, x_draws: Draws, y_draws: Draws) -> Figure:
+    """Kernel distance of samples x `[N,d]` to reals y `[M,d]`, resampled.
 
-    value: float
-    low: float
-    high: float
-
-
-def frechet_estimate(x: Array, y: Array, y_groups: Array, resamples: int, seed: int) -> Estimate:
-    """Fréchet distance of samples x to reals y with a bootstrap interval."""
-    value = frechet_distance(x, y)
-    return _interval(
-        value, lambda i, j: frechet_distance(x[i], y[j]), len(x), y_groups, resamples, seed
-    )
-
-
-def kernel_estimate(x: Array, y: Array, y_groups: Array, resamples: int, seed: int) -> Estimate:
-    """Kernel distance of samples x to reals y with a bootstrap interval."""
-    distance = _KernelDistance(x, y, y_groups)
-    value = distance(np.arange(len(x)), np.arange(len(y)))
-    return _interval(value, distance, len(x), y_groups, resamples, seed)
-
-
-class _KernelDistance:
-    """The kernel matrices once; resamples only weight them."""
-
-    def __init__(self, x: Array, y: Array, y_groups: Array) -> None:
-        self._xx, self._yy = polynomial_kernel(x, x), polynomial_kernel(y, y)
-        self._xy = polynomial_kernel(x, y)
-        # Pairs of a row with itself, its bootstrap copy or another copy of its original are not
-        # independent and would bias the estimate.
-        np.fill_diagonal(self._xx, 0)
-        _, self._groups = np.unique(y_groups, return_inverse=True)
-        self._yy[self._groups[:, None] == self._groups[None]] = 0
-
-    def __call__(self, i: Array, j: Array) -> float:
-        w = np.bincount(i, minlength=len(self._xx)).astype(float)
-        v = np.bincount(j, minlength=len(self._yy)).astype(float)
-        pairs_x = w.sum() ** 2 - (w**2).sum()
-        pairs_y = v.sum() ** 2 - (np.bincount(self._groups, v) ** 2).sum()
-        within = w @ self._xx @ w / pairs_x + v @ self._yy @ v / pairs_y
-        return float(within - 2 * w @ self._xy @ v / (w.sum() * v.sum()))
-
-
-def _interval(
-    value: float,
-    distance: Callable[[Array, Array], float],
-    count: int,
-    groups: Array,
-    resamples: int,
-    seed: int,
-) -> Estimate:
-    """The 95 % interval from resampling samples by row and reals by group.
-
-    Copies of one original are no independent evidence, hence by group. A resample holds rows
-    twice, which raises distances, so the resamples' spread is laid around the estimate instead of
-    around their own mean.
+    Pairs of a row with itself, its bootstrap copy or another copy of its original are not
+    independent and would bias the estimate: they are not counted.
     """
-    draw = np.random.default_rng(seed)
-    members = [np.flatnonzero(groups == name) for name in np.unique(groups)]
-    values = np.empty(resamples)
-    for index in range(resamples):
-        rows = draw.integers(count, size=count)
-        chosen = draw.integers(len(members), size=len(members))
-        values[index] = distance(rows, np.concatenate([members[c] for c in chosen]))
-    low, high = np.quantile(values - values.mean(), (0.025, 0.975))
-    return Estimate(value, value + float(low), value + float(high))
+    w = np.concatenate([np.ones((1, len(x))), x_draws.weights])
+    v = np.concatenate([np.ones((1, len(y))), y_draws.weights])
+    values = _mmd(x, y, x_draws.groups, y_draws.groups, w, v)
+    return Figure.of(float(values[0]), values[1:])
+
+
+def _mmd(x: Array, y: Array, x_groups: Array, y_groups: Array, w: Array, v: Array) -> Array:
+    """One value per row of the weights w `[B,N]`, v `[B,M]`; kernels in blocks of rows, so that
+    memory does not grow with N squared."""
+    within = _within(x, x_groups, w) + _within(y, y_groups, v)
+    across = np.zeros(len(w))
+    for rows in _blocks(len(x)):
+        across += ((polynomial_kernel(x[rows], y) @ v.T) * w[:, rows].T).sum(0)
+    return within - 2 * across / (w.sum(1) * v.sum(1))
+
+
+def _within(x: Array, groups: Array, w: Array) -> Array:
+    """The mean kernel over pairs of different groups, per row of the weights `[B,N]`."""
+    total = np.zeros(len(w))
+    for rows in _blocks(len(x)):
+        kernel = polynomial_kernel(x[rows], x)
+        kernel[groups[rows][:, None] == groups[None]] = 0
+        total += ((kernel @ w.T) * w[:, rows].T).sum(0)
+    shares = np.stack([np.bincount(groups, row) for row in w])
+    return total / (w.sum(1) ** 2 - (shares**2).sum(1))
+
+
+def _blocks(count: int) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
+
+
+def _moments(x: Array, weights: Array) -> tuple[Array, Array]:
+    """Mean `[d]` and covariance `[d,d]` of rows that count as often as the weights say."""
+    mean = weights @ x / weights.sum()
+    centred = x - mean
+    return mean, (centred * weights[:, None]).T @ centred / (weights.sum() - 1)
+
+
+def _frechet(m_x: Array, s_x: Array, m_y: Array, s_y: Array) -> float:
+    root = _sqrt(s_x)
+    eigenvalues = np.linalg.eigvalsh(root @ s_y @ root)
+    cross = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
+    mean = m_x - m_y
+    return float(mean @ mean + np.trace(s_x) + np.trace(s_y) - 2 * cross)
 
 
 def _sqrt(matrix: Array) -> Array:

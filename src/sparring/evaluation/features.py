@@ -10,37 +10,49 @@ from torch import Tensor
 from ..randomness import generator
 
 _WIDTHS = (32, 64, 64)
+POOLED = 2 * sum(_WIDTHS)
+"""Features before any projection."""
 
 
 class RandomConvolutions:
-    """Latents `[N,C,H,W]` to features `[N,d]`, fixed by channels, d and seed.
+    """Latents `[N,C,H,W]` or `[N,C,D,H,W]` to features `[N,d]`, fixed by channels, d and seed.
 
     Three random convolutions (He et al. 2015 scale), the first at full resolution and two strided;
     mean and standard deviation over the plane of every level, projected to d dimensions by a
-    random orthogonal map. Untrained convolutions see edges, corners and densities of latents
-    without knowing any of the discriminators that training used.
+    random orthogonal map, or not projected where `dim` is None. Untrained convolutions see edges,
+    corners and densities of latents without knowing any of the discriminators that training used.
     """
 
-    def __init__(self, channels: int, dim: int, seed: int) -> None:
-        self.dim = dim
+    def __init__(self, channels: int, dim: int | None, seed: int, axes: int = 2) -> None:
+        self.dim = dim or POOLED
+        self._convolve = {2: F.conv2d, 3: F.conv3d}[axes]
         draw = generator(seed, "evaluation", "features")
-        widths = (channels, *_WIDTHS)
+        widths, size = (channels, *_WIDTHS), (3,) * axes
         self._kernels = [
-            torch.randn(w_out, w_in, 3, 3, generator=draw) * (2 / (9 * w_in)) ** 0.5
+            torch.randn(w_out, w_in, *size, generator=draw) * (2 / (3**axes * w_in)) ** 0.5
             for w_in, w_out in pairwise(widths)
         ]
-        pooled = 2 * sum(_WIDTHS)
-        self._projection = torch.linalg.qr(torch.randn(pooled, dim, generator=draw)).Q
+        self._projection = torch.eye(POOLED)
+        if dim is not None:
+            self._projection = torch.linalg.qr(torch.randn(POOLED, dim, generator=draw)).Q
+
+    @classmethod
+    def like(cls, latents: np.ndarray, dim: int | None, seed: int) -> "RandomConvolutions":
+        """For latents of this shape."""
+        return cls(latents.shape[1], dim, seed, latents.ndim - 2)
 
     @torch.no_grad()
     def __call__(self, latents: np.ndarray) -> np.ndarray:
-        """[N,C,H,W] -> float64 [N,d]."""
-        batches = torch.from_numpy(latents).float().split(256)
-        return torch.cat([self._features(batch) for batch in batches]).double().numpy()
+        """[N,C,...] -> float64 [N,d]."""
+        batches = (latents[start : start + 256] for start in range(0, len(latents), 256))
+        found = [self._features(torch.from_numpy(batch).float()) for batch in batches]
+        return torch.cat(found).double().numpy()
 
     def _features(self, x: Tensor) -> Tensor:
         levels = []
         for level, kernel in enumerate(self._kernels):
-            x = F.leaky_relu(F.conv2d(x, kernel, stride=1 if level == 0 else 2, padding=1), 0.2)
-            levels += [x.mean((-2, -1)), x.std((-2, -1))]
+            stride = 1 if level == 0 else 2
+            x = F.leaky_relu(self._convolve(x, kernel, stride=stride, padding=1), 0.2)
+            plane = x.flatten(2)
+            levels += [plane.mean(-1), plane.var(-1, correction=0).sqrt()]
         return torch.cat(levels, 1) @ self._projection

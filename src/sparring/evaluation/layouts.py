@@ -6,12 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..compute import Compute
 from ..models.autoencoder import Codec, to_uint8
 from ..models.denoiser import OneStep
-from ..randomness import normals
+from ..models.inception import FEATURES, Inception
+from ..progress import progress
+from ..randomness import generator, normals
+from .layout_statistics import layout_statistics
 
 _TOLERANCE = 16  # of 255, in every channel
 _TIMESTEPS = 10
+_INCEPTION_DIM = 64
 
 
 def palette_purity(rgb: np.ndarray, palette: np.ndarray, tolerance: int = _TOLERANCE) -> float:
@@ -27,22 +32,52 @@ def nearest_class(rgb: np.ndarray, palette: np.ndarray) -> np.ndarray:
     return _nearest(rgb, palette)[0]
 
 
-def measure_samples(codec: Codec, latents: np.ndarray, batch_size: int) -> dict[str, float]:
-    """Figures of decoded latents `[N,C,h,w]`.
+def measure_samples(
+    codec: Codec,
+    latents: np.ndarray,
+    batch_size: int,
+    palette: np.ndarray,
+    inception: "InceptionFeatures | None" = None,
+) -> dict[str, np.ndarray]:
+    """Statistics of every decoded latent `[N,C,h,w]`, one row each: see `layout_statistics`.
 
-    `palette_purity` of the RGB head, and `head_agreement`: the share of pixels whose nearest class
-    colour is the class that the segmentation head names.
+    Besides, `palette_purity` of the RGB head and, with a segmentation head, `head_agreement`: the
+    share of pixels whose nearest class colour is the class that it names. Classes are the head's,
+    or those whose colours are nearest. `inception` adds its features.
     """
-    purity, agreement = 0.0, 0.0
-    for batch in _batches(latents, batch_size):
-        decoded = codec.decode(_tensor(batch, codec))
-        assert decoded.class_ids is not None
-        assert codec.palette is not None
-        rgb = to_uint8(decoded.rgb)
-        purity += len(batch) * palette_purity(rgb, codec.palette)
-        same = nearest_class(rgb, codec.palette) == decoded.class_ids.cpu().numpy()
-        agreement += len(batch) * float(same.mean())
-    return {"palette_purity": purity / len(latents), "head_agreement": agreement / len(latents)}
+    found: dict[str, list[np.ndarray]] = {}
+    batches = list(_batches(latents, batch_size))
+    for batch in progress(batches, "decoding", len(batches), "batch"):
+        with torch.no_grad():
+            decoded = codec.decode(_tensor(batch, codec))
+        nearest, distance = _nearest(to_uint8(decoded.rgb), palette)
+        ids, rows = nearest, {"palette_purity": (distance <= _TOLERANCE).mean((1, 2))}
+        if decoded.class_ids is not None:
+            ids = decoded.class_ids.cpu().numpy()
+            rows["head_agreement"] = (nearest == ids).mean((1, 2))
+        if inception is not None:
+            rows["inception"] = inception(decoded.rgb)
+        for name, values in (rows | layout_statistics(ids, len(palette))).items():
+            found.setdefault(name, []).append(values)
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+class InceptionFeatures:
+    """RGB `[B,3,H,W]` in [-1, 1] to `[B,64]`: random orthogonal combinations of Inception's 2048.
+
+    In 2048 dimensions distances of a few thousand samples are mostly bias.
+    """
+
+    def __init__(self, network: Inception, compute: Compute, seed: int) -> None:
+        self._network, self._compute = network.to(compute.device), compute
+        draw = generator(seed, "evaluation", "inception")
+        basis = torch.linalg.qr(torch.randn(FEATURES, _INCEPTION_DIM, generator=draw)).Q
+        self._basis = basis.to(compute.device)
+
+    @torch.no_grad()
+    def __call__(self, rgb: Tensor) -> np.ndarray:
+        """[B,3,H,W] -> float32 [B,64]."""
+        return (self._network(rgb.clamp(-1, 1)) @ self._basis).cpu().numpy()
 
 
 def measure_predictions(

@@ -5,89 +5,127 @@ from typing import Any
 
 import pandas as pd
 
-from .judging import DISTANCES
+from ..settings.parts import NULL
+from .comparing import FIXED, Model
 
-_TITLES = {"frechet": "Fréchet distance", "kernel": "kernel distance (MMD²)"}
+DISTANCES = ("frechet", "kernel")
+AUCS = (*FIXED, "auc_linear", "auc_cnn")
+_SHOWN = (
+    "frechet_above_null",
+    "coverage_to_null",
+    "memorisation",
+    "isolated_gap",
+    "adjacency_distance",
+    "palette_purity",
+    "head_agreement",
+    "segmentation_accuracy",
+)
+_PLOTTED = {
+    "fixed_auc_linear": "AUC of the linear judges",
+    "fixed_auc_cnn": "AUC of the convolutional judges",
+    "frechet": "Fréchet distance",
+}
 _COLOURS = {"adversarial": "#c2410c", "control": "#1d4ed8", "trained": "#15803d"}
 
 
-def evaluation_table(models: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row per model and the real-against-real row, with intervals as columns."""
-    null = {"model": "reals", "arm": "reals", "iteration": None, **models[0]}
-    null |= {"model": "reals", "arm": "reals", "iteration": None, "samples": models[0]["reals"]}
+def evaluation_table(models: dict[str, dict[str, Any]], seed: int) -> pd.DataFrame:
+    """One row per model, the null (`reals`) first.
+
+    Columns: model, arm, iteration, training seed, counts; then every figure with its 95 % interval
+    (`X`, `X_low`, `X_high`; of AUCs also the standard error `X_se`), some beside the null's
+    (`X_above_null`, `X_to_null`), and what was measured of decoded layouts.
+    """
+    null = models[NULL]["figures"]
     rows = []
-    for entry in [null, *models]:
-        row = {"model": entry["model"], "arm": entry["arm"], "iteration": entry["iteration"]}
+    for name in sorted(models, key=lambda name: name != NULL):
+        entry, model = models[name], Model(name, {})
+        row: dict[str, Any] = {"model": name, "arm": model.arm, "iteration": model.iteration}
+        row["seed"] = _seed(model, seed)
         row |= {key: entry[key] for key in ("num_samples", "num_held_out")}
-        for name in DISTANCES:
-            estimate = entry["samples"][name]
-            row |= {name: estimate["value"]}
-            row |= {f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
-        rows.append(row | _layout_figures(entry))
-    return pd.DataFrame(rows).astype({"iteration": "Int64"})
+        for figure, found in entry["figures"].items():
+            row |= {figure: found["value"]}
+            row |= {f"{figure}_{end}": found[end] for end in ("low", "high")}
+            if "auc" in figure:
+                row[f"{figure}_se"] = found["se"]
+        row |= _beside_null(entry["figures"], null) | _of_layouts(entry.get("layouts", {}))
+        rows.append(row)
+    return pd.DataFrame(rows).astype({"iteration": "Int64", "seed": "Int64"})
 
 
-def _layout_figures(entry: dict[str, Any]) -> dict[str, float]:
-    """Columns of a model's decoded samples and predictions, where they were measured."""
-    if "layouts" not in entry:
+def _seed(model: Model, own: int) -> int | None:
+    if model.name == NULL:
+        return None
+    return own if model.seed is None else model.seed
+
+
+def _beside_null(figures: dict[str, Any], null: dict[str, Any]) -> dict[str, float]:
+    """Distances minus the null's, shares as parts of the null's."""
+    above = {f"{n}_above_null": figures[n]["value"] - null[n]["value"] for n in DISTANCES}
+    return above | {
+        f"{n}_to_null": figures[n]["value"] / null[n]["value"]
+        for n in ("precision", "recall", "density", "coverage")
+        if null[n]["value"]
+    }
+
+
+def _of_layouts(layouts: dict[str, Any]) -> dict[str, float]:
+    """Shares of the classes among decoded pixels, and the accuracy of decoded predictions."""
+    if not layouts:
         return {}
-    figures = entry["layouts"]
-    if entry["model"] == "reals":
-        return figures["reals"]
-    accuracies = [row["segmentation_accuracy"] for row in figures["predictions"]]
-    return figures["samples"] | {"segmentation_accuracy": sum(accuracies) / len(accuracies)}
+    shares = layouts["samples"]["class_shares"]
+    found = {f"share_{name}": shares[int(number)] for number, name in layouts["classes"].items()}
+    if "predictions" in layouts:
+        accuracies = [row["segmentation_accuracy"] for row in layouts["predictions"]]
+        found["segmentation_accuracy"] = sum(accuracies) / len(accuracies)
+    return found
 
 
 def table_text(table: pd.DataFrame) -> str:
-    """The table for a terminal: value and 95 % interval per distance."""
+    """The table for a terminal: AUCs with standard errors, and the most telling of the rest."""
     shown = table[["model"]].copy()
-    for name in DISTANCES:
-        shown[_TITLES[name]] = [
-            f"{row[name]:.4f} [{row[f'{name}_low']:.4f}, {row[f'{name}_high']:.4f}]"
+    for name in (n for n in AUCS if n in table):
+        shown[name] = [
+            "" if pd.isna(row[name]) else f"{row[name]:.3f} +- {row[f'{name}_se']:.3f}"
             for _, row in table.iterrows()
         ]
-    for name in ("palette_purity", "head_agreement", "segmentation_accuracy"):
-        if name in table:
-            shown[name.replace("_", " ")] = table[name].map("{:.4f}".format, na_action="ignore")
+    for name in (n for n in _SHOWN if n in table):
+        shown[name.replace("_", " ")] = table[name].map("{:.3f}".format, na_action="ignore")
     return shown.to_string(index=False, na_rep="")
 
 
 def plot_evaluations(table: pd.DataFrame, output: Path) -> None:
-    """Both distances from the start on: arms over iterations, or what training left."""
+    """Figures from the start on: arms over iterations, or what training left."""
     from matplotlib.figure import Figure  # slow to import, and only plots need it
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    for position, name in enumerate(DISTANCES, start=1):
-        _plot_distance(figure.add_subplot(1, len(DISTANCES), position), table, name)
+    figure = Figure(figsize=(14, 4), layout="constrained")
+    for position, (name, title) in enumerate(_PLOTTED.items(), start=1):
+        _plot_figure(figure.add_subplot(1, len(_PLOTTED), position), table, name, title)
     figure.savefig(output, format="png", dpi=120, metadata={"Software": None})
 
 
-def _plot_distance(axis: Any, table: pd.DataFrame, name: str) -> None:
+def _plot_figure(axis: Any, table: pd.DataFrame, name: str, title: str) -> None:
     start = table[table["arm"] == "start"].iloc[0]
-    null = table[table["arm"] == "reals"].iloc[0]
+    null = table[table["arm"] == NULL].iloc[0]
     shift = {"adversarial": -0.04, "control": 0.04, "trained": 0.0}  # intervals side by side
     for arm, colour in _COLOURS.items():
-        rows = table[table["arm"] == arm]
-        if rows.empty:
-            continue
-        rows = pd.concat([start.to_frame().T, rows])
-        x = [float(position) for position in range(len(rows))]
-        y = rows[name].astype(float)
-        below, above = y - rows[f"{name}_low"].astype(float), rows[f"{name}_high"].astype(float) - y
-        axis.errorbar(
-            [v + shift[arm] for v in x],
-            y,
-            [below, above],
-            label=arm,
-            color=colour,
-            capsize=3,
-            marker="o",
-        )
-    axis.axhline(null[name], color="grey", linestyle="--", label="real against real")
-    axis.axhspan(null[f"{name}_low"], null[f"{name}_high"], color="grey", alpha=0.15)
+        for number, (_, runs) in enumerate(table[table["arm"] == arm].groupby("seed")):
+            rows = pd.concat([start.to_frame().T, runs])
+            y = rows[name].astype(float)
+            low, high = (rows[f"{name}_{end}"].astype(float) for end in ("low", "high"))
+            axis.errorbar(
+                [position + shift[arm] for position in range(len(rows))],
+                y,
+                [y - low, high - y],
+                label=None if number else arm,
+                color=colour,
+                capsize=3,
+                marker="o",
+            )
+    own = name.removeprefix("fixed_")  # no scorer is trained on the null's rows
+    axis.axhline(null[own], color="grey", linestyle="--", label="real against real")
+    axis.axhspan(null[f"{own}_low"], null[f"{own}_high"], color="grey", alpha=0.15)
     iterations = [f"iteration {n}" for n in sorted(set(table["iteration"].dropna()))]
     names = ["start", *(iterations or ["trained"])]
     axis.set_xticks(range(len(names)), names)
-    axis.set_title(f"{_TITLES[name]} to held-out latents (95 % intervals)", fontsize=10)
-    axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
+    axis.set_title(f"{title} (95 % intervals)", fontsize=10)
     axis.legend(fontsize=8)

@@ -26,8 +26,10 @@ _SLOTS = {
     "finetune_diffusion": (1, 2),
     "sample_evaluation": (1, 3),
     "evaluate": (1, 4),
-    "summarise": (0, 3),
-    "select_best": (0, 4),
+    "measure_layouts": (1, 5),
+    "compare_models": (0, 3),
+    "summarise": (1, 3),
+    "select_best": (1, 4),
 }
 
 _Place = tuple[int, int, int, int]  # section, column in it, lane, row in it

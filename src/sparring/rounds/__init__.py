@@ -11,8 +11,9 @@ from .encodings import (
     packed_file,
 )
 from .jobs import forget_work, freeze_job, job_files, options_by_hand, stage_settings
+from .joining import load_rounds
 from .limits import check_gpus, check_wall_time
-from .loading import Rounds, load_rounds
+from .loading import Rounds
 from .provenance import final_denoiser, lineage
 from .semantic import measures_layouts
 from .status import JobStatus, status_of

@@ -20,7 +20,7 @@ from .encodings import DENOISERS
 from .facts import LatentShape
 from .given_models import given_model
 from .loading import Rounds
-from .semantic import check_semantic
+from .semantic import check_semantic, measures_layouts
 from .shapes import data_facts, latent_shape
 from .volume_checks import check_encoding, check_patients, require_known_autoencoder
 from .vqgan import check_vqgans
@@ -38,6 +38,8 @@ def check_rounds(rounds: Rounds) -> None:
     for name in rounds.config.autoencoders:
         _check_autoencoder(rounds, name)
     for name, experiment in rounds.experiments.items():
+        if rounds.repeat_of(name):  # told apart by its seed alone
+            continue
         shape = latent_shape(rounds, name)
         _check_steps(rounds, name, experiment)
         check_conditions(rounds, name)
@@ -263,6 +265,20 @@ def _check_reals(rounds: Rounds, name: str, experiment: AdversarialExperiment) -
         )
 
 
+def _check_inception(rounds: Rounds, name: str, path: Path) -> None:
+    where = f"{rounds.file(name)}: evaluation.inception_weights"
+    if not path.is_file():
+        raise UserError(
+            f"{where}: {path} is missing; fetch pt_inception-2015-12-05-6726825d.pth on a machine "
+            "with network, or leave the key out"
+        )
+    if not measures_layouts(rounds, name):
+        raise UserError(
+            f"{where}: dataset {rounds.data_of(name)[0]} names no classes, so that samples are not "
+            "decoded to be judged; add a classes.json, or leave the key out"
+        )
+
+
 def _check_held_out(rounds: Rounds, name: str, experiment: StartedExperiment) -> None:
     dataset = rounds.data_of(name)[0]
     facts = data_facts(rounds, name)
@@ -272,6 +288,8 @@ def _check_held_out(rounds: Rounds, name: str, experiment: StartedExperiment) ->
             "read: layouts are encoded by the experiment's autoencoder; to take those latents "
             f"instead, set datasets.{dataset}.latents: manifest"
         )
+    if experiment.evaluation.inception_weights is not None:
+        _check_inception(rounds, name, experiment.evaluation.inception_weights)
     if facts.test_originals < 2 * experiment.evaluation.feature_dim:
         raise UserError(
             f"{rounds.file(name)}: evaluation.feature_dim is {experiment.evaluation.feature_dim}, "

@@ -18,7 +18,7 @@ _READERS = {
     "gather_fake": ("train_discriminator",),
     "sample_fake_shard": ("gather_fake",),
     "reconstruct_volumes": ("evaluate_vqgan", "summarise_volumes"),
-    "sample_evaluation": ("evaluate", "measure_layouts", "compare_samples"),
+    "sample_evaluation": ("evaluate", "measure_layouts", "compare_models", "compare_samples"),
 }
 
 
@@ -51,7 +51,7 @@ def removable(rounds: Rounds) -> Iterator[Removable]:
     """
     jobs = status_of(rounds)
     for job in jobs:
-        if job.rule in _READERS and job.state == "done" and _was_read(job, jobs):
+        if job.rule in _READERS and job.state == "done" and _was_read(rounds, job, jobs):
             state = Path(job_files(rounds, job.rule, job.wildcards).job).parent
             files = [p for p in Finished(state).outputs if p.suffix == ".h5" and p.exists()]
             if files:
@@ -62,9 +62,16 @@ def removable(rounds: Rounds) -> Iterator[Removable]:
             yield Removable(files, f"left half-written by a dead job of {job.name}")
 
 
-def _was_read(job: JobStatus, jobs: list[JobStatus]) -> bool:
+def _was_read(rounds: Rounds, job: JobStatus, jobs: list[JobStatus]) -> bool:
     readers = [j for j in jobs if j.rule in _READERS[job.rule] and _reads(j, job.wildcards)]
+    main = rounds.repeat_of(job.wildcards["experiment"])
+    if main is not None:  # its experiment compares what all repeats have sampled
+        readers += [j for j in jobs if (j.rule, j.wildcards) == _comparison(main)]
     return bool(readers) and all(reader.state == "done" for reader in readers)
+
+
+def _comparison(experiment: str) -> tuple[str, Wildcards]:
+    return "compare_models", {"experiment": experiment}
 
 
 def _reads(reader: JobStatus, wildcards: Wildcards) -> bool:

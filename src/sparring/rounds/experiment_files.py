@@ -56,6 +56,11 @@ class ExperimentFiles:
             )
         return self._expanded(sweep)[name]
 
+    def varied(self, name: str) -> list[str]:
+        """The keys in which a sweep's members differ, for one of them; [] for others."""
+        sweep = self._sweep_of(name)
+        return sorted(self._content(sweep, "").get("vary", {})) if sweep else []
+
     def _is_sweep(self, name: str) -> bool:
         if name not in self._contents and (
             name in RESERVED_NAMES or not self._path(name).is_file()

@@ -184,15 +184,25 @@ def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
             sampling=_unsharded(e.sampling),
         )
     if rule == "evaluate":
-        # How many samples there are is sample_evaluation's matter, the grid compare_samples'.
-        default = EvaluationSettings()
-        unrelated = {"num_samples": default.num_samples, "grid": default.grid}
-        return stages.Evaluate(evaluation=e.evaluation.model_copy(update=unrelated))
+        return stages.Evaluate(evaluation=_without(e.evaluation, stages.Evaluate))
     if rule == "measure_layouts":
-        return stages.MeasureLayouts(seed=e.evaluation.seed)
+        return stages.MeasureLayouts(
+            seed=e.evaluation.seed,
+            num_samples=e.evaluation.decoded,
+            inception_weights=e.evaluation.inception_weights,
+        )
+    if rule == "compare_models":
+        return stages.CompareModels(evaluation=_without(e.evaluation, stages.CompareModels))
     if rule == "compare_samples":
         return stages.CompareSamples(grid=e.evaluation.grid)
-    return {"select_best": stages.SelectBest, "summarise": stages.Summarise}[rule]()
+    return stages.SelectBest() if rule == "select_best" else stages.Summarise(seed=e.seed)
+
+
+def _without(evaluation: EvaluationSettings, kind: type[StageSettings]) -> EvaluationSettings:
+    """Keys that the stage does not read are as if nobody had set them."""
+    default = EvaluationSettings()
+    keys = [path.removeprefix("evaluation.") for path in kind.elsewhere]
+    return evaluation.model_copy(update={key: getattr(default, key) for key in keys})
 
 
 def _packed(dataset: DatasetSettings) -> LayoutDataset:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ..settings.parts import NULL
 from ..settings.volumes import AnyVolumes
 from .encodings import is_layouts_autoencoder, volume_encoding
 from .jobs import Wildcards
@@ -31,7 +32,7 @@ def all_jobs(rounds: Rounds) -> Iterator[Listed]:
             yield "finetune_semantic", {"experiment": name}
     for name in rounds.adversarial_names:
         yield from _rounds_of(rounds, name)
-    for name in rounds.started_names:
+    for name in rounds.judged_names:
         yield from _judging_of(rounds, name)
 
 
@@ -84,9 +85,12 @@ def _judging_of(rounds: Rounds, name: str) -> Iterator[Listed]:
     rules = ["sample_evaluation", "evaluate"]
     if measures_layouts(rounds, name):
         rules.append("measure_layouts")
-    for model in rounds.models(name):
+    for rule in rules[1:]:
+        yield rule, {"experiment": name, "model": NULL}
+    for experiment, model in rounds.compared(name).values():
         for rule in rules:
-            yield rule, {"experiment": name, "model": model}
+            yield rule, {"experiment": experiment, "model": model}
+    yield "compare_models", {"experiment": name}
     yield "summarise", {"experiment": name}
     if name in rounds.adversarial_names:
         yield "select_best", {"experiment": name}

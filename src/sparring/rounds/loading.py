@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 from ..errors import UserError
 from ..settings.config import Config
@@ -14,12 +12,11 @@ from ..settings.experiment import (
     PretrainExperiment,
     StartedExperiment,
 )
-from ..settings.reading import validate
 from ..settings.semantic import SemanticLoss
 from ..settings.volumes import AnyVolumes
 from ..settings.vqgan_experiment import VqganExperiment
 from .experiment_files import ExperimentFiles
-from .references import Reference, parse_reference, parse_vqgan_reference
+from .references import Reference, parse_reference
 
 ARMS = ("adversarial", "control")
 
@@ -36,10 +33,21 @@ class Rounds:
     vqgans: dict[str, VqganExperiment] = field(default_factory=dict)
     """Those on volumes, apart: they have neither autoencoder nor denoiser."""
     warnings: list[str] = field(default_factory=list)
+    repeats: dict[str, list[str]] = field(default_factory=dict)
+    """By name, the copies of an experiment with its other `seeds`."""
 
     def file(self, name: str) -> str:
         """The file an experiment was read from, with the member of a sweep, for messages."""
-        return self.files.describe(name)
+        return self.files.describe(self.repeat_of(name) or name)
+
+    def repeat_of(self, name: str) -> str | None:
+        """The experiment that this is a repeat of with another seed, if it is."""
+        return next((main for main, copies in self.repeats.items() if name in copies), None)
+
+    @property
+    def judged_names(self) -> list[str]:
+        """The experiments that have a table of figures: repeats are in their experiment's."""
+        return [name for name in self.started_names if self.repeat_of(name) is None]
 
     def adversarial(self, name: str) -> AdversarialExperiment:
         """An experiment that has rounds."""
@@ -85,11 +93,26 @@ class Rounds:
         return ARMS if self.adversarial(name).control else ARMS[:1]
 
     def models(self, name: str) -> list[str]:
-        """Every model that is judged: `start`, then `trained` or `{arm}/iteration_{n}`."""
+        """Every model that is judged: `start`, then `trained` or `{arm}/iteration_{n}`.
+
+        Repeats leave out the start, which is their experiment's.
+        """
         if isinstance(self.experiments[name], FinetuneExperiment):
             return ["start", "trained"]
         iterations = range(self.adversarial(name).iterations)
-        return ["start"] + [f"{arm}/iteration_{n}" for arm in self.arms(name) for n in iterations]
+        models = [f"{arm}/iteration_{n}" for arm in self.arms(name) for n in iterations]
+        return models if self.repeat_of(name) else ["start", *models]
+
+    def compared(self, name: str) -> dict[str, tuple[str, str]]:
+        """What an experiment's verdict compares: (experiment, model) by the name in its tables.
+
+        Models of repeats are called `seed_43/adversarial/iteration_0`.
+        """
+        found = {model: (name, model) for model in self.models(name)}
+        for repeat in self.repeats.get(name, []):
+            seed = self.experiments[repeat].seed
+            found |= {f"seed_{seed}/{model}": (repeat, model) for model in self.models(repeat)}
+        return found
 
     def data_of(self, name: str) -> tuple[str, str]:
         """(dataset, autoencoder) of an experiment, its own or its start's."""
@@ -223,86 +246,3 @@ class Rounds:
         iteration = reference.iteration
         last = target.iterations - 1 if iteration is None else iteration
         return f"{self.config.results}/{reference.experiment}/adversarial/iteration_{last}"
-
-
-def load_rounds(config: dict[str, Any], source: str = "config/config.yaml") -> Rounds:
-    """Read the requested experiments and, through `start_from` and its like, all they need.
-
-    Raises UserError for unknown keys and wrong types, unknown experiments and cycles.
-    """
-    settings: Config = validate(config, Config, source)
-    files = ExperimentFiles(Path(settings.experiments_dir))
-    rounds = Rounds(settings, source, [], {}, files)
-    for wanted in settings.experiments:
-        for name in files.members(wanted):
-            if name not in rounds.requested:
-                rounds.requested.append(name)
-            _load(rounds, name, chain=(), wanted_by=f"{source}: experiments")
-    return rounds
-
-
-def _load(rounds: Rounds, name: str, chain: tuple[str, ...], wanted_by: str) -> None:
-    if name in chain:
-        raise UserError(f"{wanted_by}: experiments form a cycle: {' -> '.join((*chain, name))}")
-    if name in rounds.experiments or name in rounds.vqgans:
-        return
-    experiment = rounds.files.read(name, wanted_by)
-    if isinstance(experiment, VqganExperiment):
-        _load_vqgan(rounds, name, experiment, chain)
-        return
-    rounds.experiments[name] = experiment
-    _load_encoder(rounds, name, experiment, chain)
-    for key, text in _references(experiment):
-        reference = parse_reference(text, rounds.file(name), key)
-        if reference.experiment is not None:
-            _load(rounds, reference.experiment, (*chain, name), f"{rounds.file(name)}: {key}")
-            _require_kind(rounds, name, key, text, reference.experiment, of_volumes=False)
-
-
-def _load_encoder(
-    rounds: Rounds, name: str, experiment: LatentExperiment, chain: tuple[str, ...]
-) -> None:
-    """The VQ-GAN whose latents an experiment works on, where it names an experiment's."""
-    text = experiment.autoencoder
-    if text is None or text in rounds.config.autoencoders:
-        return
-    other = text.partition("@")[0]
-    if other in rounds.files:
-        _load(rounds, other, (*chain, name), f"{rounds.file(name)}: autoencoder")
-        _require_kind(rounds, name, "autoencoder", text, other, of_volumes=True)
-
-
-def _load_vqgan(
-    rounds: Rounds, name: str, experiment: VqganExperiment, chain: tuple[str, ...]
-) -> None:
-    rounds.vqgans[name] = experiment
-    text = experiment.start_from
-    reference = parse_vqgan_reference(text, rounds.file(name)) if text else ""
-    if text and not isinstance(reference, str):
-        _load(rounds, reference[0], (*chain, name), f"{rounds.file(name)}: start_from")
-        _require_kind(rounds, name, "start_from", text, reference[0], of_volumes=True)
-
-
-def _require_kind(
-    rounds: Rounds, name: str, key: str, text: str, target: str, of_volumes: bool
-) -> None:
-    """Models of layouts and of volumes do not go on from each other."""
-    if (target in rounds.vqgans) != of_volumes:
-        found = rounds.of_any_kind(target).kind
-        wanted = "vqgan" if of_volumes else "pretrain, finetune or adversarial"
-        raise UserError(
-            f"{rounds.file(name)}: {key} is {text!r}, but {target} is of kind {found}, expected "
-            f"one of kind {wanted}"
-        )
-
-
-def _references(experiment: LatentExperiment) -> list[tuple[str, str]]:
-    if isinstance(experiment, PretrainExperiment):
-        return []
-    keys: dict[str, str | None] = {"start_from": experiment.start_from}
-    if isinstance(experiment, AdversarialExperiment):
-        keys |= {
-            "fakes_from": experiment.fakes_from,
-            "discriminator.start_from": experiment.discriminator.start_from,
-        }
-    return [(key, text) for key, text in keys.items() if text is not None]

@@ -38,15 +38,11 @@ def check_semantic(rounds: Rounds, name: str) -> None:
 
 
 def measures_layouts(rounds: Rounds, name: str) -> bool:
-    """Whether decoded samples are measured as layouts: they have classes, and losses on them."""
-    if rounds.semantic(name) is None:
-        return False
+    """Whether decoded samples are measured as layouts: the dataset names classes."""
     if not is_layouts_autoencoder(rounds, name):
         return False
-    dataset, autoencoder = rounds.data_of(name)
-    settings = rounds.config.datasets[dataset]
-    named = not isinstance(settings, ManifestDataset) or classes_file(settings) is not None
-    return named and _has_head(rounds, autoencoder)
+    settings = rounds.config.datasets[rounds.data_of(name)[0]]
+    return not isinstance(settings, ManifestDataset) or classes_file(settings) is not None
 
 
 def _has_head(rounds: Rounds, autoencoder: str) -> bool:

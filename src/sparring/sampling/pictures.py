@@ -19,6 +19,18 @@ def enlarged(images: np.ndarray) -> np.ndarray:
     return images.repeat(scale, axis=1).repeat(scale, axis=2)
 
 
+def reduced(images: np.ndarray, side: int) -> np.ndarray:
+    """`[N,H,W,3]` uint8 with sides of at most `side` pixels, averaged where they had more."""
+    height, width = images.shape[1:3]
+    if max(height, width) <= side:
+        return images
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.stack(
+        [np.asarray(Image.fromarray(i).resize(size, Image.Resampling.BOX)) for i in images]
+    )
+
+
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     """`[N,H,W,3]` uint8 as one picture with thin white gaps, as square as can be by default."""
     count, height, width, _ = images.shape

@@ -31,9 +31,12 @@ class ManifestDataset(Settings):
     resize: int | None = Field(None, ge=8)
     """Side in pixels to resize to; by default images are taken as they are."""
     split: SplitFractions = SplitFractions()
-    """Used when the manifest has no `split` column."""
+    """Used when the manifest has no `split` column, or with `split_from: fractions`."""
     split_seed: int = 42
-    """Draws the groups of each split when the manifest has no `split` column."""
+    """Draws the groups of each split then."""
+    split_from: Literal["manifest", "fractions"] = "manifest"
+    """`fractions` splits by group as `split` says even where the manifest has a `split` column, for
+    example to hold out more layouts to judge by."""
     latents: Literal["encode", "manifest"] = "encode"
     """`manifest` takes each row's latents from the file in its column `latent_path` (.pt or .npy,
     [C,H,W], relative to the manifest) instead of encoding its image."""

@@ -127,6 +127,9 @@ class AdversarialExperiment(Settings):
     Fakes are then cut to the same number."""
     seed: int = 42
     """Every random number of the experiment follows from it."""
+    seeds: tuple[int, ...] = ()
+    """Instead of `seed`: repeat both arms with each of these, and judge all together. A claim needs
+    three: training runs differ more than samples do. What is handed on comes from the first."""
     device: Device | None = None
     """Overrides config.yaml's `device`."""
     gpus: int | None = Field(None, ge=1)
@@ -156,6 +159,16 @@ class AdversarialExperiment(Settings):
                 f"diffusion.noise_weight is 0, so the {arm} arm has nothing to learn from; set it "
                 "above 0, or control: false and adversarial.weight above 0"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> "AdversarialExperiment":
+        if self.seeds and "seed" in self.model_fields_set:
+            raise ValueError("seed and seeds are both given; list the seed first in seeds")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds is {list(self.seeds)}, expected every seed once")
+        if any(seed < 0 for seed in self.seeds):
+            raise ValueError(f"seeds is {list(self.seeds)}, expected no negative numbers")
         return self
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """The groups of keys that experiments are made of."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -229,16 +230,27 @@ class AdversarialLoss(Settings):
         return self
 
 
+NULL = "reals"
+"""The name of the null among models: training reals against held-out ones."""
+
+
 class EvaluationSettings(Settings):
-    """Distances between samples and held-out reals."""
+    """How samples are judged against held-out reals: docs/evaluation.md."""
 
     num_samples: int = Field(2000, ge=8)
     """Samples per model, all models with the same noise."""
     feature_dim: int = Field(64, ge=2, le=128)
     """Random convolution features per latent; few where held-out layouts are few."""
     bootstrap: int = Field(200, ge=20)
-    """Resamples behind each 95 % interval."""
+    """Resamples behind each standard error and interval."""
+    judge_seeds: int = Field(5, ge=2, le=50)
+    """Judges of each family, each with its own beginning and its own halves of the data."""
+    decoded: int = Field(1000, ge=8)
+    """At most so many samples per model, and held-out layouts, are decoded for their figures."""
+    inception_weights: Path | None = None
+    """pytorch-fid's pt_inception-2015-12-05-6726825d.pth, fetched beforehand: decoded layouts are
+    then also compared by Inception's features, 64 random combinations of them."""
     seed: int = 42
-    """Sampling noise, features and resamples."""
+    """Sampling noise, features, judges and resamples."""
     grid: int = Field(16, ge=1)
     """Samples per model in the comparison picture."""

@@ -223,10 +223,11 @@ class SampleEvaluation(StageSettings):
 
 
 class Evaluate(StageSettings):
-    """Distances of samples to held-out reals."""
+    """A model's samples, or training reals, against held-out reals."""
 
     stage = "evaluate"
-    elsewhere = ("evaluation.num_samples", "evaluation.grid")
+    revision = 2
+    elsewhere = ("evaluation.grid", "evaluation.decoded", "evaluation.inception_weights")
     evaluation: EvaluationSettings = EvaluationSettings()
 
 
@@ -234,10 +235,30 @@ class MeasureLayouts(StageSettings):
     """A model's decoded samples and predictions as layouts."""
 
     stage = "measure_layouts"
+    revision = 2
     seed: int
-    """Noise of the predictions."""
+    """Noise of the predictions, and the draw of training layouts."""
+    num_samples: int = Field(1000, ge=8)
+    """At most so many samples, and held-out layouts, are decoded."""
+    inception_weights: Path | None = None
+    """See `evaluation.inception_weights`."""
     batch_size: int = Field(32, ge=1)
     """Latents decoded at once."""
+
+    def files(self) -> list[Path]:
+        """Inception's weights, where it is used."""
+        return [self.inception_weights] if self.inception_weights else []
+
+
+class CompareModels(StageSettings):
+    """All models of an experiment by the same scorers, and what their differences say."""
+
+    stage = "compare_models"
+    elsewhere = tuple(
+        f"evaluation.{key}"
+        for key in ("num_samples", "feature_dim", "decoded", "grid", "inception_weights")
+    )
+    evaluation: EvaluationSettings = EvaluationSettings()
 
 
 class CompareSamples(StageSettings):
@@ -246,18 +267,24 @@ class CompareSamples(StageSettings):
     stage = "compare_samples"
     grid: int
     """Samples per model."""
+    neighbours: int = Field(3, ge=1)
+    """Nearest training layouts beside each sample."""
 
 
 class SelectBest(StageSettings):
     """The model that the experiment hands on as `name@selected`."""
 
     stage = "select_best"
+    revision = 2
 
 
 class Summarise(StageSettings):
     """All evaluations of an experiment in one table and plot."""
 
     stage = "summarise"
+    revision = 2
+    seed: int = 42
+    """The training seed of the models whose names say none."""
 
 
 class ExportPipeline(StageSettings):

@@ -4,14 +4,27 @@ import numpy as np
 import pytest
 
 from sparring.evaluation.distances import (
-    Estimate,
     frechet_distance,
-    frechet_estimate,
+    frechet_figure,
     kernel_distance,
-    kernel_estimate,
+    kernel_figure,
     polynomial_kernel,
 )
+from sparring.evaluation.statistics import Draws, Estimate, estimate_of
 
+
+def estimated(figure):
+    """Samples, reals and their groups to an estimate with its interval."""
+
+    def estimate(x, y, y_groups, resamples, seed):
+        x_draws = Draws.of(np.arange(len(x)), resamples, seed, "samples")
+        y_draws = Draws.of(y_groups, resamples, seed, "held_out")
+        return estimate_of([figure(x, y, x_draws, y_draws)])
+
+    return estimate
+
+
+frechet_estimate, kernel_estimate = estimated(frechet_figure), estimated(kernel_figure)
 ESTIMATES = [frechet_estimate, kernel_estimate]
 
 
@@ -108,7 +121,7 @@ def test_interval_holds_its_estimate_and_follows_from_the_seed(estimate):
 def test_estimates_are_the_plain_distances():
     x, y = np.random.default_rng(4).normal(size=(2, 40, 4))
     groups = np.arange(40)
-    assert frechet_estimate(x, y, groups, 20, 0).value == frechet_distance(x, y)
+    assert frechet_estimate(x, y, groups, 20, 0).value == pytest.approx(frechet_distance(x, y))
     assert kernel_estimate(x, y, groups, 20, 0).value == pytest.approx(kernel_distance(x, y))
 
 
@@ -172,3 +185,11 @@ def test_kernel_distance_counts_no_pair_of_copies_of_one_original():
     assert abs(np.mean(values)) < 3 * error
     naive = [kernel_distance(draw.normal(size=(40, 4)), copies) for _ in range(40)]
     assert np.mean(naive) > 3 * np.std(naive) / np.sqrt(40)  # what the groups are for
+
+
+def test_kernel_distance_does_not_depend_on_the_blocks_it_is_computed_in(monkeypatch):
+    x, y = np.random.default_rng(8).normal(size=(2, 50, 4))
+    whole = kernel_estimate(x, y, np.arange(50), 20, 0)
+    monkeypatch.setattr("sparring.evaluation.distances._BLOCK", 7)
+    parts = kernel_estimate(x, y, np.arange(50), 20, 0)
+    assert (parts.value, parts.low) == pytest.approx((whole.value, whole.low))

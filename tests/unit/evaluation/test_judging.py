@@ -1,84 +1,68 @@
-"""One model's figures beside the real-against-real ones, and the choice among models."""
+"""One model's figures beside the null's, and the table of all."""
 
 import numpy as np
 import pytest
 
 from sparring.errors import UserError
-from sparring.evaluation.judging import DISTANCES, judge, select
+from sparring.evaluation.comparing import FIXED
+from sparring.evaluation.judging import Judged, figures_json, judge
+from sparring.evaluation.neighbours import Projected, Projection
 from sparring.evaluation.report import evaluation_table, plot_evaluations, table_text
+from sparring.evaluation.two_sample import Rows
 from sparring.settings.parts import EvaluationSettings
 
-SETTINGS = EvaluationSettings(feature_dim=8, bootstrap=30)
+SETTINGS = EvaluationSettings(feature_dim=8, bootstrap=30, judge_seeds=2)
 
 
-def latents(count=200, seed=0):
+def latents(count=120, seed=0):
     return np.random.default_rng(seed).normal(size=(count, 4, 8, 8)).astype(np.float32)
 
 
-def judged(samples, held_out=None, reference=None, groups=None):
+def judged(samples, held_out=None, reference=None):
     held_out = latents(seed=1) if held_out is None else held_out
-    groups = np.arange(len(held_out)) if groups is None else groups
     reference = latents(seed=2) if reference is None else reference
-    return judge(samples, held_out, groups, reference, SETTINGS)
+    project, first = Projection(samples.shape[1:], 0), 0
+    at = []
+    for rows in (samples, reference, held_out):
+        at.append(Projected(project(rows), np.arange(first, first + len(rows))))
+        first += len(rows)
+    rows = Rows(samples, np.arange(len(samples)))
+    held = Rows(held_out, np.arange(len(held_out)))
+    return judge(Judged(rows, held, reference, *at), SETTINGS)
 
 
-def test_real_against_real_is_near_zero():
-    """Kernel: zero within its interval. Fréchet: no more than about its known upward bias."""
-    figures = judged(latents(seed=3))
-    bias = 8 * 11 / 4 * (1 / 200 + 1 / 200)
-    for whose in ("samples", "reals"):
-        kernel = figures[whose]["kernel"]
-        assert kernel["low"] < 0 < kernel["high"]
-        assert 0 < figures[whose]["frechet"]["value"] < 2.5 * bias
+@pytest.fixture(scope="module")
+def same():
+    return judged(latents(seed=3))
 
 
-@pytest.mark.parametrize("change", [
-    lambda x: x + 0.3,
-    lambda x: 1.3 * x,
-    lambda x: np.repeat(np.repeat(x[:, :, ::2, ::2], 2, -1), 2, -2),
-], ids=["shifted", "other scale", "blocky"])  # fmt: skip
-def test_worse_samples_have_larger_distances(change):
-    same, worse = judged(latents(seed=3)), judged(change(latents(seed=3)))
-    for name in DISTANCES:
-        assert worse["samples"][name]["low"] > same["samples"][name]["high"]
-        assert worse["samples"][name]["low"] > worse["reals"][name]["high"]
-        assert worse["reals"][name] == same["reals"][name]
+@pytest.fixture(scope="module")
+def shifted():
+    return judged(latents(seed=3) + 0.4)
 
 
-def test_worse_is_ranked_by_how_much():
-    values = [judged(latents(seed=3) + shift)["samples"] for shift in (0.0, 0.2, 0.4, 0.8)]
-    for name in DISTANCES:
-        ordered = [v[name]["value"] for v in values]
-        assert ordered == sorted(ordered)
+def test_equal_distributions_are_told_so(same):
+    for name in ("auc_linear", "auc_cnn"):
+        assert abs(same[name].value - 0.5) < 3 * same[name].standard_error
+    assert abs(same["kernel"].value) < 3 * same["kernel"].standard_error
+    assert abs(same["memorisation"].value - 0.5) < 0.15
+    bias = 8 * 11 / 4 * (2 / 120)
+    assert 0 < same["frechet"].value < 2.5 * bias
 
 
-def test_samples_and_reference_are_compared_in_equal_number():
-    """Both distances depend on how many rows they see."""
-    for samples, reference in ((120, 90), (90, 120)):
-        figures = judged(latents(samples, 3), reference=latents(reference, 2))
-        assert figures["num_samples"] == 90
-        assert figures["num_held_out"] == 200
+def test_worse_samples_have_worse_figures(same, shifted):
+    for name in ("auc_linear", "auc_cnn", "frechet", "kernel"):
+        difference = shifted[name].minus(same[name])
+        assert difference.value > 3 * difference.standard_error
+    for name in ("precision", "coverage", "density"):
+        assert shifted[name].value < same[name].value
 
 
-def test_scale_of_the_latents_means_nothing():
+def test_scale_of_the_latents_means_nothing_to_distances(shifted):
     """Features are standardised by the reference: all latents times 10 gives the same figures."""
-    plain = judged(latents(seed=3) + 0.2)
-    scaled = judged(10 * (latents(seed=3) + 0.2), 10 * latents(seed=1), 10 * latents(seed=2))
-    for name in DISTANCES:
-        assert scaled["samples"][name]["value"] == pytest.approx(
-            plain["samples"][name]["value"], rel=1e-3
-        )
-
-
-def test_copies_in_the_held_out_set_do_not_narrow_the_interval():
-    held_out = latents(40, 1)
-    copies, groups = np.repeat(held_out, 6, axis=0), np.repeat(np.arange(40), 6)
-
-    def width(figures):
-        return figures["samples"]["kernel"]["high"] - figures["samples"]["kernel"]["low"]
-
-    samples = latents(seed=3) + 0.3
-    assert width(judged(samples, copies, groups=groups)) > 0.75 * width(judged(samples, held_out))
+    scaled = judged(10 * (latents(seed=3) + 0.4), 10 * latents(seed=1), 10 * latents(seed=2))
+    for name in ("frechet", "kernel", "coverage"):
+        assert scaled[name].value == pytest.approx(shifted[name].value, rel=1e-2)
 
 
 def test_too_few_held_out_layouts_are_refused():
@@ -89,74 +73,31 @@ def test_too_few_held_out_layouts_are_refused():
         assert part in str(refusal.value)
 
 
-def model(arm, iteration, frechet, kernel, half=0.1):
-    name = arm if iteration is None else f"{arm}/iteration_{iteration}"
-    samples = {
-        key: {"value": value, "low": value - half, "high": value + half}
-        for key, value in (("frechet", frechet), ("kernel", kernel))
-    }
-    reals = {key: {"value": 0.1, "low": 0.0, "high": 0.2} for key in samples}
-    return {"model": name, "arm": arm, "iteration": iteration, "samples": samples,
-            "reals": reals, "num_samples": 100, "num_held_out": 50}  # fmt: skip
+def entry(figures):
+    return {"num_samples": 120, "num_held_out": 120, "figures": figures_json(figures)}
 
 
-START = model("start", None, 2.0, 2.0)
+def test_table_names_every_model_and_the_null(same, shifted, tmp_path):
+    def row(figures):
+        return entry(figures | {name: figures["auc_linear"] for name in FIXED})
 
-
-def test_better_than_start_and_control_is_accepted():
-    best = model("adversarial", 0, 1.0, 1.0)
-    chosen, reason = select([START, best, model("control", 0, 1.5, 1.5)])
-    assert chosen is best
-    assert "iteration 0" in reason
-
-
-@pytest.mark.parametrize("rival", ["start", "control"])
-@pytest.mark.parametrize("spoilt", ["frechet", "kernel"])
-@pytest.mark.parametrize("value", [1.15, 0.9], ids=["intervals touch", "worse"])
-def test_one_distance_to_one_rival_is_enough_to_refuse(rival, spoilt, value):
-    """A judge that is fooled in one distance must not decide alone."""
-    start, control = model("start", None, 2.0, 2.0), model("control", 0, 2.0, 2.0)
-    beaten = {"start": start, "control": control}[rival]
-    beaten["samples"][spoilt] = {"value": value, "low": value - 0.1, "high": value + 0.1}
-    chosen, reason = select([start, model("adversarial", 0, 1.0, 1.0), control])
-    assert chosen is start
-    assert "start is kept" in reason
-
-
-def test_smallest_kernel_distance_wins_among_the_accepted():
-    models = [START]
-    for iteration, (frechet, kernel) in enumerate([(0.9, 1.2), (1.2, 0.8), (0.5, 1.0)]):
-        models.append(model("adversarial", iteration, frechet, kernel))
-        models.append(model("control", iteration, 1.7, 1.7))
-    assert select(models)[0]["iteration"] == 1
-
-
-def test_only_the_control_of_the_same_iteration_counts():
-    models = [START, model("adversarial", 0, 1.0, 1.0), model("control", 0, 1.6, 1.6),
-              model("adversarial", 1, 1.9, 1.9), model("control", 1, 0.5, 0.5)]  # fmt: skip
-    chosen, _ = select(models)
-    assert chosen["iteration"] == 0
-
-
-def test_the_control_is_never_handed_on():
-    chosen, _ = select([START, model("control", 0, 0.1, 0.1)])
-    assert chosen["arm"] == "start"
-
-
-def test_without_a_control_the_start_must_still_be_beaten():
-    better = model("adversarial", 0, 1.0, 1.0)
-    assert select([START, better])[0] is better
-    assert select([START, model("adversarial", 0, 1.95, 1.0)])[0]["arm"] == "start"
-
-
-def test_table_names_every_model_and_the_reals(tmp_path):
-    models = [START, model("adversarial", 0, 1.0, 1.1), model("control", 0, 1.5, 1.6)]
-    table = evaluation_table(models)
-    names = ["reals", "start", "adversarial/iteration_0", "control/iteration_0"]
+    names = ["reals", "start", "adversarial/iteration_0", "control/iteration_0",
+             "seed_43/adversarial/iteration_0", "seed_43/control/iteration_0"]  # fmt: skip
+    models = {name: row(shifted) for name in names[1:]} | {"reals": entry(same)}
+    table = evaluation_table(models, 42)
     assert table["model"].tolist() == names
-    assert table["frechet"].tolist() == [0.1, 2.0, 1.0, 1.5]
-    assert table["kernel_high"].tolist() == pytest.approx([0.2, 2.1, 1.2, 1.7])
-    assert table["iteration"].isna().tolist() == [True, True, False, False]
+    assert table["arm"].tolist() == ["reals", "start", *["adversarial", "control"] * 2]
+    assert table["seed"].tolist()[1:] == [42, 42, 42, 43, 43]
+    assert table["iteration"].isna().tolist() == [True, True, False, False, False, False]
+    assert table["frechet_above_null"].tolist()[:2] == [
+        0, pytest.approx(shifted["frechet"].value - same["frechet"].value),
+    ]  # fmt: skip
+    assert table["coverage_to_null"][1] < table["coverage_to_null"][0] == 1
+    for figure in ("auc_linear", "frechet", "coverage", "memorisation"):
+        inside = (table[f"{figure}_low"] <= table[figure]) & (
+            table[figure] <= table[f"{figure}_high"]
+        )
+        assert inside.all()
     for name in names:
         assert name in table_text(table)
     for suffix in ("a", "b"):

@@ -34,8 +34,10 @@ def all_settings(rounds) -> dict[tuple[str, ...], str]:
             add("finetune_diffusion", experiment="exp", arm=arm, iteration=str(n))
     for model in rounds.models("exp"):
         add("sample_evaluation", experiment="exp", model=model)
+    for model in ("reals", *rounds.models("exp")):
         add("evaluate", experiment="exp", model=model)
-    for rule in ("compare_samples", "select_best", "summarise"):
+        add("measure_layouts", experiment="exp", model=model)
+    for rule in ("compare_models", "compare_samples", "select_best", "summarise"):
         add(rule, experiment="exp")
     return jobs
 
@@ -70,8 +72,9 @@ def test_an_override_equal_to_what_holds_anyway_changes_nothing(project):
 
 def test_a_new_seed_changes_every_draw_of_its_experiment_and_nothing_else(project):
     rules = {job[0] for job in changed(project, seed=7)}
-    assert rules == set(ITERATION_RULES)  # judging keeps its own seed: the same noise for all
-    assert len(changed(project, seed=7)) == 3 * 3 + 2 * 3
+    # judging keeps its own seed, the same noise for all; the table says which seed trained
+    assert rules == {*ITERATION_RULES, "summarise"}
+    assert len(changed(project, seed=7)) == 3 * 3 + 2 * 3 + 1
 
 
 @pytest.mark.parametrize(
@@ -84,10 +87,16 @@ def test_a_new_seed_changes_every_draw_of_its_experiment_and_nothing_else(projec
         ({"discriminator": {"warm_start": True}}, set()),  # which file enters is an input
         ({"discriminator": {"reals": "as_training"}}, {"encode_real"}),
         ({"diffusion": {"epochs": 3}}, {"finetune_diffusion"}),
-        ({"evaluation": {"num_samples": 64}}, {"sample_evaluation"}),
-        ({"evaluation": {"bootstrap": 50}}, {"evaluate"}),
+        ({"evaluation": {"num_samples": 64}}, {"sample_evaluation", "evaluate"}),
+        ({"evaluation": {"bootstrap": 50}}, {"evaluate", "compare_models"}),
+        ({"evaluation": {"judge_seeds": 3}}, {"evaluate", "compare_models"}),
+        ({"evaluation": {"feature_dim": 3}}, {"evaluate"}),
+        ({"evaluation": {"decoded": 50}}, {"measure_layouts"}),
         ({"evaluation": {"grid": 5}}, {"compare_samples"}),
-        ({"evaluation": {"seed": 5}}, {"sample_evaluation", "evaluate"}),
+        (
+            {"evaluation": {"seed": 5}},
+            {"sample_evaluation", "evaluate", "measure_layouts", "compare_models"},
+        ),
         ({"device": "cuda"}, set()),
         ({"gpus": 2}, set()),
         ({"sampling": {"shards": 2}}, set()),  # in how many jobs does not change what is sampled

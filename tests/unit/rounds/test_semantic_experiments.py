@@ -49,6 +49,7 @@ def test_its_jobs_are_one_training_and_the_judging_of_start_and_result(project, 
     of_exp = [(rule, w.get("model")) for rule, w in jobs if w.get("experiment") == "exp"]
     assert sorted(of_exp, key=str) == sorted(
         [("finetune_semantic", None), ("summarise", None), ("compare_samples", None)]
+        + [("compare_models", None), ("evaluate", "reals"), ("measure_layouts", "reals")]
         + [
             (rule, model)
             for rule in ("sample_evaluation", "evaluate", "measure_layouts")
@@ -58,12 +59,12 @@ def test_its_jobs_are_one_training_and_the_judging_of_start_and_result(project, 
     )
 
 
-def test_stage_three_measures_layouts_and_stage_two_does_not(project):
-    project.adversarial("plain")
-    project.adversarial("stage3", semantic={})
-    rounds = project.load("plain", "stage3")
-    assert not measures_layouts(rounds, "plain")
-    assert measures_layouts(rounds, "stage3")
+def test_layouts_are_measured_wherever_their_classes_are_known(project):
+    project.config["autoencoders"]["kl"]["segmentation_head"] = False
+    project.adversarial()
+    assert measures_layouts(project.load(), "exp")
+    manifest(project, classes=False)
+    assert not measures_layouts(project.load(), "exp")
 
 
 def test_both_arms_have_the_semantic_losses(project):

@@ -13,6 +13,7 @@ from sparring.settings.parts import AdversarialLoss, DiscriminatorSettings, Fine
 from sparring.settings.reading import validate
 from sparring.settings.semantic import SemanticLoss
 from sparring.settings.stages import (
+    CompareModels,
     CompareSamples,
     EncodeLayouts,
     EncodeReal,
@@ -77,6 +78,7 @@ EXAMPLES = [
     Evaluate(),
     CompareSamples(grid=4),
     SelectBest(),
+    CompareModels(),
     Summarise(),
     BuildDiscriminatorDataset(dataset=ProceduralDataset(kind="procedural", size=32)),
     Sample(num_samples=3),

@@ -1,0 +1,136 @@
+"""Which judge sees most per CPU second? Probe networks against defects of known size.
+
+Reals are generated layouts as latents: one-hot classes, averaged to the latent's side and mixed
+into its channels by a fixed random map, standardised. Samples are other layouts of the same kind
+with one defect. `z` is (AUC - 0.5) / standard error of a two-sample test with several seeds,
+cross-fitted; `null` must lie within 3 of 0. The chosen ones are sparring.evaluation.judges.JUDGES.
+"""
+
+import argparse
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from sparring.artefacts.atomic import write_text
+from sparring.data.procedural import CLASSES, generate_layout
+from sparring.evaluation.judges import CnnJudge, Judge, LinearJudge
+from sparring.evaluation.statistics import Draws
+from sparring.evaluation.two_sample import Rows, auc_figure, train_panel
+
+CHANNELS = 16
+Array = np.ndarray
+
+
+def latents(count: int, side: int, seed: int) -> Array:
+    """Generated layouts as latents `[N,16,side,side]`, float32."""
+    layouts = [generate_layout(seed, index, 2 * side) for index in range(count)]
+    return encoded(np.stack(layouts))
+
+
+def encoded(layouts: Array) -> Array:
+    """Class ids `[N,2s,2s]` to `[N,16,s,s]`."""
+    mix = np.random.default_rng(0).normal(size=(CHANNELS, len(CLASSES))).astype(np.float32)
+    found = np.empty((len(layouts), CHANNELS, *(n // 2 for n in layouts.shape[1:])), np.float32)
+    eye = np.eye(len(CLASSES), dtype=np.float32)
+    for row, ids in enumerate(layouts):
+        cells = eye[ids].reshape(found.shape[2], 2, found.shape[3], 2, -1).mean((1, 3))
+        found[row] = np.moveaxis(cells @ mix.T, -1, 0)
+    mean, std = (f((0, 2, 3), keepdims=True) for f in (found.mean, found.std))
+    noise = np.random.default_rng(len(layouts)).normal(size=found.shape).astype(np.float32)
+    return ((found - mean) / std + 0.1 * noise).astype(np.float32)
+
+
+def blurred(x: Array, share: float) -> Array:
+    """Mixed with the mean of the four neighbours."""
+    near = sum(np.roll(x, shift, axis) for axis in (2, 3) for shift in (1, -1)) / 4
+    return (1 - share) * x + share * near
+
+
+def patterned(x: Array, size: float) -> Array:
+    """With a checkerboard on one channel, as adversarial patterns have."""
+    x = x.copy()
+    x[:, 0] += size * (np.indices(x.shape[-2:]).sum(0) % 2 * 2 - 1)
+    return x
+
+
+def without_mode(x: Array, share: float) -> Array:
+    """A share of the most furnished layouts replaced by others."""
+    busy = np.argsort(-np.abs(np.diff(x, axis=-1)).mean((1, 2, 3)), kind="stable")
+    gone = busy[: int(share * len(x))]
+    x = x.copy()
+    x[gone] = x[np.setdiff1d(np.arange(len(x)), gone)[: len(gone)]]
+    return x
+
+
+DEFECTS: dict[str, Callable[[Array], Array]] = {
+    "null": lambda x: x,
+    "shift 0.05": lambda x: x + 0.05,
+    "shrinkage 5 %": lambda x: 0.95 * x,
+    "blur 10 %": lambda x: blurred(x, 0.1),
+    "pattern 0.1": lambda x: patterned(x, 0.1),
+    "mode 10 % dropped": lambda x: without_mode(x, 0.1),
+}
+JUDGES: dict[str, Judge] = {
+    "linear, 320 random features (chosen)": LinearJudge(),
+    "cnn 16-32, 4 epochs": CnnJudge((16, 32), epochs=4),
+    "cnn 32-64, 4 epochs": CnnJudge((32, 64), epochs=4),
+    "cnn 32-64, 8 epochs (chosen)": CnnJudge(),
+    "cnn 32-64, 16 epochs": CnnJudge(epochs=16),
+    "cnn 32-64, full resolution, 8 epochs": CnnJudge(first_stride=1),
+    "cnn 32-64-128, 8 epochs": CnnJudge((32, 64, 128)),
+    "cnn 64-128, 8 epochs": CnnJudge((64, 128)),
+}
+
+
+def z(judge: Judge, reals: Rows, samples: Rows, seeds: int) -> float:
+    """(AUC - 0.5) / standard error."""
+    panel = train_panel(judge, reals, samples, seeds, 0)
+    draws = [Draws.of(rows.groups, 100, 0, what) for rows, what in ((reals, "r"), (samples, "s"))]
+    figure = auc_figure(panel.scores(reals), panel.scores(samples), *draws)
+    return (figure.value - 0.5) / figure.standard_error
+
+
+def table(count: int, side: int, seeds: int, only: list[str]) -> str:
+    """Markdown with a row per judge."""
+    import torch
+
+    torch.set_num_threads(1)
+    reals = Rows(latents(count, side, 1).astype(np.float16), np.arange(count))
+    others = latents(count, side, 2)
+    judges = {name: judge for name, judge in JUDGES.items() if not only or name in only}
+    lines = [
+        f"# Power of judges per CPU second ({count} + {count} of {CHANNELS}x{side}x{side})",
+        "",
+        f"`python bench/judge_power.py --count {count} --side {side} --seeds {seeds}`, "
+        f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}, one "
+        f"thread. z of each defect, {seeds} seeds; CPU seconds of one test; the mean of z over the "
+        "five defects per CPU second.",
+        "",
+        f"| judge | {' | '.join(DEFECTS)} | CPU s | z per CPU s |",
+        "|---" * (len(DEFECTS) + 3) + "|",
+    ]
+    print("\n".join(lines), flush=True)
+    for name, judge in judges.items():
+        began, found = time.process_time(), []
+        for defect in DEFECTS.values():
+            samples = Rows(defect(others).astype(np.float16), np.arange(count))
+            found.append(z(judge, reals, samples, seeds))
+        seconds = (time.process_time() - began) / len(DEFECTS)
+        shown = " | ".join(f"{value:.1f}" for value in found)
+        lines.append(f"| {name} | {shown} | {seconds:.1f} | {np.mean(found[1:]) / seconds:.2f} |")
+        print(lines[-1], flush=True)
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--side", type=int, default=32)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--only", action="append", default=[], help="name of a judge; repeatable")
+    args = parser.parse_args()
+    text = table(args.count, args.side, args.seeds, args.only)
+    write_text(Path(__file__).parent / "results" / "judge_power.md", text)

@@ -1,0 +1,91 @@
+"""Statistics of layouts that can be counted by hand."""
+
+import numpy as np
+import pytest
+
+from sparring.evaluation.layout_statistics import layout_figures, layout_statistics
+from sparring.evaluation.statistics import Draws
+
+
+def halves(side=16):
+    """Left half class 1, right half class 2."""
+    ids = np.ones((1, side, side), dtype=np.uint8)
+    ids[:, :, side // 2 :] = 2
+    return ids
+
+
+def test_two_halves_have_one_straight_boundary():
+    found = layout_statistics(halves(), 4)
+    assert found["class_shares"].tolist() == [[0, 0.5, 0.5, 0]]
+    assert found["boundary_length"].tolist() == [16]
+    assert found["isolated_pixels"].tolist() == [0]
+
+
+def test_a_speck_is_one_isolated_pixel_with_four_edges():
+    ids = halves()
+    ids[0, 4, 3] = ids[0, 0, 15] = 3  # one inside, one in the corner
+    found = layout_statistics(ids, 4)
+    assert found["isolated_pixels"].tolist() == [2]
+    assert found["boundary_length"].tolist() == [16 + 4 + 2]
+
+
+def test_two_pixels_side_by_side_are_not_isolated():
+    ids = halves()
+    ids[0, 4, 3:5] = 3
+    assert layout_statistics(ids, 4)["isolated_pixels"].tolist() == [0]
+
+
+def pairs_of(ids, classes):
+    row = layout_statistics(ids, classes)["adjacencies"][0]
+    pairs = np.stack(np.triu_indices(classes, 1), 1)[row.astype(bool)]
+    return {tuple(pair) for pair in pairs.tolist()}
+
+
+def test_rooms_that_a_wall_parts_are_adjacent_and_others_are_not():
+    """At 64 pixels a wall of three is bridged: 1 | wall 0 | 2 | wall 0 | 3."""
+    ids = np.zeros((1, 64, 64), dtype=np.uint8)
+    ids[:, :, :20], ids[:, :, 23:40], ids[:, :, 43:] = 1, 2, 3
+    assert pairs_of(ids, 4) == {(0, 1), (0, 2), (0, 3), (1, 2), (2, 3)}
+
+
+def test_transposing_changes_nothing():
+    ids = np.random.default_rng(0).integers(4, size=(3, 16, 16)).astype(np.uint8)
+    a, b = layout_statistics(ids, 4), layout_statistics(ids.transpose(0, 2, 1), 4)
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name])
+
+
+def random_layouts(seed, specks=0, count=60):
+    draw = np.random.default_rng(seed)
+    ids = np.repeat(halves(), count, axis=0)
+    for n in range(count):
+        ids[n, :, : draw.integers(4, 12)] = draw.integers(3)
+    for n, y, x in draw.integers((count, 16, 16), size=(specks, 3)):
+        ids[n, y, x] = 3
+    return layout_statistics(ids, 4)
+
+
+def figures(samples, reals):
+    draws = [Draws.of(np.arange(60), 100, 0, what) for what in ("s", "r")]
+    return layout_figures(samples, reals, *draws)
+
+
+def test_gaps_to_reals_of_the_same_kind_are_within_their_error():
+    found = figures(random_layouts(1), random_layouts(2))
+    for name in ("boundary_gap", "isolated_gap"):
+        assert found[name].value <= 3 * found[name].standard_error + 1e-9
+    assert found["class_distance"].value < 0.1
+
+
+def test_specks_show_in_every_figure_but_little_in_the_classes():
+    found = figures(random_layouts(1, specks=300), random_layouts(2))
+    assert found["isolated_gap"].value > 3 * found["isolated_gap"].standard_error
+    assert found["boundary_gap"].value > 3 * found["boundary_gap"].standard_error
+    assert found["adjacency_distance"].value > 0.1
+    assert found["class_distance"].value < 0.1
+
+
+def test_class_distance_is_the_total_variation():
+    a, b = layout_statistics(halves(), 4), layout_statistics(np.ones_like(halves()), 4)
+    draws = [Draws.of(np.arange(1), 20, 0, what) for what in ("s", "r")]
+    assert layout_figures(a, b, *draws)["class_distance"].value == pytest.approx(0.5)

@@ -1,0 +1,55 @@
+"""Judge all models of an experiment by the same scorers; say what their differences mean."""
+
+import argparse
+from pathlib import Path
+
+from sparring.settings.parts import NULL
+from sparring.settings.stages import CompareModels
+from sparring.stages.job import Job, StageParser, run_job
+
+
+def run(job: Job[CompareModels], args: argparse.Namespace) -> None:
+    """Call the stage; torch is imported here, after run_job has set the thread count."""
+    from sparring.stages.verdict import Files, compare_models
+
+    judged = [NULL, *args.models]
+    files = Files(
+        dict(zip(args.models, args.samples, strict=True)),
+        dict(zip(judged, args.evaluations, strict=True)),
+        args.held_out,
+        dict(zip(judged, args.statistics, strict=True)) if args.statistics else {},
+    )
+    compare_models(job, files, args.output)
+
+
+EXAMPLE = r"""
+    python workflow/scripts/compare_models.py --models start adversarial/iteration_0 \
+        --samples by_hand/start/evaluation_latents.h5 by_hand/finetuned/evaluation_latents.h5 \
+        --evaluations by_hand/reals/evaluation.json by_hand/start/evaluation.json \
+        by_hand/finetuned/evaluation.json --held-out by_hand/latents/test.h5 \
+        --output by_hand/comparisons.json
+"""
+
+if __name__ == "__main__":
+    parser = StageParser(__doc__, EXAMPLE)
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        required=True,
+        help="names of the models: start, {arm}/iteration_{n}, seed_{s}/{arm}/iteration_{n}",
+    )
+    parser.add_input("--samples", nargs="+", required=True, help="latents per model")
+    parser.add_input(
+        "--evaluations",
+        nargs="+",
+        required=True,
+        help="evaluation.json of the null, then per model",
+    )
+    parser.add_input("--held-out", required=True, help="latents of the test split")
+    parser.add_input(
+        "--statistics",
+        nargs="+",
+        help="layout_statistics.h5 of the null, then per model, where measured",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="comparisons.json to write")
+    run_job(CompareModels, parser, run)
