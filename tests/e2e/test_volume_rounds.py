@@ -9,7 +9,7 @@ ROUNDS = deepcopy(EXPERIMENTS["micro"]) | {
     "start_from": "vol_base",
     "iterations": 1,
     "num_samples": 16,
-    "sampling": {"num_steps": 3, "batch_size": 8, "shards": 2},
+    "sampling": {"num_steps": 3, "batch_size": 8},
 }
 ROUNDS["discriminator"] |= {"num_layers": 2}
 ROUNDS["diffusion"] |= {"epochs": 2, "batch_size": 16}
@@ -25,7 +25,7 @@ def workspace_in(folder):
         "phantoms": {"kind": "phantoms", "num_volumes": 10, "size": 32, "split": split}
     }
     run.experiments = {
-        "vol": EXPERIMENT | {"steps": 4, "discriminator_iter_start": 2},
+        "vol": EXPERIMENT | {"steps": 4, "adversarial": None},
         "vol_base": {
             "kind": "pretrain",
             "dataset": "phantoms",

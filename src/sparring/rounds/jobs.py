@@ -191,6 +191,8 @@ def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
             num_samples=e.evaluation.decoded,
             inception_weights=e.evaluation.inception_weights,
         )
+    if rule == "measure_volumes":
+        return stages.MeasureVolumes(seed=e.evaluation.seed, num_samples=e.evaluation.decoded)
     if rule == "compare_models":
         return stages.CompareModels(evaluation=_without(e.evaluation, stages.CompareModels))
     if rule == "compare_samples":

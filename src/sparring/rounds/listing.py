@@ -85,6 +85,8 @@ def _judging_of(rounds: Rounds, name: str) -> Iterator[Listed]:
     rules = ["sample_evaluation", "evaluate"]
     if measures_layouts(rounds, name):
         rules.append("measure_layouts")
+    if not is_layouts_autoencoder(rounds, name):
+        rules.append("measure_volumes")
     for rule in rules[1:]:
         yield rule, {"experiment": name, "model": NULL}
     for experiment, model in rounds.compared(name).values():

@@ -14,6 +14,8 @@ from .given_models import given_model
 from .loading import Rounds
 from .vqgan import downsampling, vqgan_reference
 
+_JUDGED_PATIENTS = 4
+"""Two in either fold of the two-sample test."""
 _PACKAGES = ("monai", "einops")
 """What the denoiser is made of."""
 
@@ -57,14 +59,28 @@ def check_encoding(rounds: Rounds, name: str) -> None:
 
 
 def check_patients(rounds: Rounds, name: str, experiment: AdversarialExperiment) -> None:
-    """Refuse a discriminator's validation that would have no patient of its own."""
-    settings = rounds.volumes(rounds.data_of(name)[0])
-    patients = {f.patient_id for f in volume_facts(settings) if f.split == "train"}
+    """Refuse a discriminator's validation that would have no patient of its own, and held-out
+    patients that are too few to judge by, or that train too."""
+    facts = volume_facts(rounds.volumes(rounds.data_of(name)[0]))
+    train, test = ({f.patient_id for f in facts if f.split == s} for s in ("train", "test"))
+    dataset = rounds.data_of(name)[0]
+    if train & test:
+        raise UserError(
+            f"{rounds.file(name)}: dataset {dataset} has slabs of patient {min(train & test)} both "
+            "in train and in test, so that nothing is held out to judge samples by; split by "
+            "patient (split_by: patient)"
+        )
+    if len(test) < _JUDGED_PATIENTS:
+        raise UserError(
+            f"{rounds.file(name)}: dataset {dataset} holds out {len(test)} patients, but judges "
+            f"that learn from some and are asked of others need {_JUDGED_PATIENTS}; give more of "
+            "them to the test split"
+        )
     share = experiment.discriminator.val_fraction
-    if not 0 < round(share * len(patients)) < len(patients):
+    if not 0 < round(share * len(train)) < len(train):
         raise UserError(
             f"{rounds.file(name)}: discriminator.val_fraction is {share:g}, but dataset "
-            f"{rounds.data_of(name)[0]} trains on {len(patients)} patients, whose patches are not "
+            f"{dataset} trains on {len(train)} patients, whose patches are not "
             "split apart, so that a half would be empty; set another share or add patients"
         )
 

@@ -112,7 +112,8 @@ class VolumeOriginals:
                 f"{self._volumes.path}: split {split!r} has {len(places)} patches of {self._size} "
                 f"voxels, but row {max(rows)} is asked for; encode the volumes again"
             )
-        read = [read_patch(self._volumes, *places[row], self._size) for row in rows]
+        chosen = [places[row] for row in rows]
+        read = [read_patch(self._volumes, row, at, self._size) for row, at in chosen]
         return torch.from_numpy(np.stack(read)[:, None])
 
     def _places(self, split: str) -> list[tuple[int, tuple[int, ...]]]:
