@@ -35,6 +35,8 @@ class Draws:
         for b in range(resamples):
             draw = numpy_generator(seed, "evaluation", "resample", what, b)
             chosen = draw.integers(len(names), size=len(names))
+            while len(names) > 1 and (chosen == chosen[0]).all():  # one alone has no distances
+                chosen = draw.integers(len(names), size=len(names))
             counts[b] = np.bincount(chosen, minlength=len(names))
         return cls(numbers, counts)
 
