@@ -77,5 +77,5 @@ def test_diffusers_loads_it_and_samples_what_we_sample(models, tmp_path, monkeyp
 def test_a_vqgan_for_other_latents_is_refused(models, tmp_path):
     model = build_denoiser(DenoiserSettings(preset="unet3d_tiny"), 8, (SIDE,) * 3)
     save_denoiser(tmp_path / "other", model, build_scheduler(NoiseScheduleSettings()))
-    with pytest.raises(UserError, match="latents of 8 channels, but .* makes 4"):
+    with pytest.raises(UserError, match=r"latents of 8 channels, but .* makes 4"):
         write_models(tmp_path / "other", models[1], tmp_path / "pipeline")
