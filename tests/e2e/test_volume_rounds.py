@@ -1,9 +1,23 @@
 """Micro rounds on the latents of a micro VQ-GAN, on the real program."""
 
+import json
+import re
+import subprocess
+import sys
 from copy import deepcopy
 
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
 from test_vqgan import EXPERIMENT
-from workspace import EXPERIMENTS, Workspace
+from workspace import EXPERIMENTS, LOCAL, REPOSITORY, Workspace, job
+
+from sparring.artefacts.latents import latents_info, read_column, read_latents
+from sparring.artefacts.models import load_model
+from sparring.artefacts.sample_pictures import read_pictures
+from sparring.models.discriminator import LatentDiscriminator
+from sparring.models.unet3d import UNet3DModel
 
 ROUNDS = deepcopy(EXPERIMENTS["micro"]) | {
     "start_from": "vol_base",
