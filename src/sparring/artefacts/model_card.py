@@ -21,6 +21,8 @@ _NOT_OF_THE_MODEL = {
     "summarise",
 }
 _NO_RECORD = "No record of it was given; say here what it was."
+_PHASES = ("reconstruction", "adversarial", "control")
+"""Folders of a VQ-GAN's experiment."""
 _VOLUME_CODE = ("unet/unet3d.py", "vqvae/vqgan.py", "vqvae/codebook.py")
 _VOLUME_USAGE = """\
 ## Use
@@ -177,7 +179,7 @@ def _evaluation(quoted: list[Path]) -> str:
         elif path.name == _EVALUATION:
             with open(path, newline="", encoding="utf-8") as file:
                 header, *rows = csv.reader(file)
-            caption = f"Judged by held-out layouts, `{_shown(path.parent)}`:"
+            caption = f"Judged by held-out reals, `{_shown(path.parent)}`:"
             parts.append(f"{caption}\n\n{_table(tuple(header), rows)}")
     return "\n\n".join(parts) or _NO_RECORD
 
@@ -202,7 +204,7 @@ def _json(value: Any) -> str:
 def _shown(place: Path) -> str:
     """A folder of results without what lies above the experiment."""
     depth = 1
-    if place.parent.name in ("autoencoders", "datasets", "latents"):
+    if place.parent.name in ("autoencoders", "datasets", "latents") or place.name in _PHASES:
         depth = 2
     elif place.name.startswith("iteration_"):
         depth = 3
