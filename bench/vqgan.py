@@ -29,7 +29,7 @@ def steps(channels: tuple[int, ...], blocks: tuple[int, ...], base: int) -> tupl
     import torch
 
     from sparring.compute import prepare
-    from sparring.models.vqgan import build_vqgan
+    from sparring.models.vqgan_building import build_vqgan
     from sparring.settings.vqgan import (
         CodebookTraining,
         VqganAdversarial,

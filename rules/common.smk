@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from sparring.artefacts.model_files import DENOISER_FILES, MODEL_FILES, PIPELINE_FILES
 from sparring.errors import UserError
 from sparring.rounds import (
+    autoencoder_directory,
     check_gpus,
     check_rounds,
     check_wall_time,
@@ -17,11 +18,15 @@ from sparring.rounds import (
     final_denoiser,
     forget_work,
     freeze_job,
+    given_encodings,
+    is_layouts_autoencoder,
     job_files,
+    latents_file,
     lineage,
     load_rounds,
     measures_layouts,
     options_by_hand,
+    packed_file,
     stage_settings,
     start_vqgan,
 )
@@ -147,31 +152,38 @@ def one_of(names):
     return "|".join(sorted(names)) or "(?!)"
 
 
-def layouts_of(wildcards):
-    """The packed dataset of an experiment."""
-    return f"{RESULTS}/datasets/{ROUNDS.data_of(wildcards.experiment)[0]}/layouts.h5"
+def packed_of(wildcards):
+    """The packed layouts or volumes of an experiment."""
+    return packed_file(ROUNDS, wildcards.experiment)
+
+
+def packed_option(wildcards, input):
+    """The option that names them."""
+    option = "--layouts" if is_layouts_autoencoder(ROUNDS, wildcards.experiment) else "--volumes"
+    return f"{option} {input.packed}"
 
 
 def autoencoder_of(wildcards):
-    """The autoencoder of an experiment."""
-    return model_files(f"{RESULTS}/autoencoders/{ROUNDS.data_of(wildcards.experiment)[1]}")
+    """The autoencoder or VQ-GAN of an experiment."""
+    return model_files(autoencoder_directory(ROUNDS, wildcards.experiment))
 
 
 def semantic_layouts(wildcards):
     """What semantic losses read besides: the layouts, and weights of perceptual features."""
     semantic = ROUNDS.semantic(wildcards.experiment)
-    return [layouts_of(wildcards), *map(str, semantic.files())] if semantic else []
+    return [packed_of(wildcards), *map(str, semantic.files())] if semantic else []
 
 
 def latents_of(split):
-    """The encoded layouts of an experiment's dataset."""
-    return lambda wildcards: ROUNDS.latents(wildcards.experiment, split)
+    """The encoded layouts or volumes of an experiment's dataset."""
+    return lambda wildcards: latents_file(ROUNDS, wildcards.experiment, split)
 
 
 def conditions_of(wildcards):
     """The latents whose conditions samples take, where the dataset names conditions."""
     dataset = ROUNDS.config.datasets[ROUNDS.data_of(wildcards.experiment)[0]]
-    return [ROUNDS.latents(wildcards.experiment, "train")] if dataset.condition else []
+    conditional = getattr(dataset, "condition", None)
+    return [latents_file(ROUNDS, wildcards.experiment, "train")] if conditional else []
 
 
 def conditions_option(wildcards, input):

@@ -44,6 +44,8 @@ rule encode_layouts:
         test=RESULTS + "/latents/{dataset}-{autoencoder}/test.h5",
     benchmark:
         benchmark_of("/latents/{dataset}-{autoencoder}", "encode_layouts")
+    wildcard_constraints:
+        autoencoder=one_of(ROUNDS.config.autoencoders),
     threads: 2
     resources:
         gpu=lambda wildcards: 0 if given_latents(wildcards) else one_gpu(wildcards),

@@ -47,6 +47,13 @@ def of_layouts(name):
     return files
 
 
+def statistics_of_decoded(wildcards):
+    """What decoded layouts or volumes are made of, by compared model, the null first."""
+    if is_layouts_autoencoder(ROUNDS, wildcards.experiment):
+        return of_layouts("layout_statistics.h5")(wildcards)
+    return of_all_models("volume_statistics.h5", null=True)(wildcards)
+
+
 def inception_weights(wildcards):
     """The weights of Inception, where its features are asked for."""
     weights = ROUNDS.started(wildcards.experiment).evaluation.inception_weights
@@ -133,7 +140,7 @@ rule measure_layouts:
     input:
         samples=lambda wildcards: judged_samples(wildcards) or latents_of("train")(wildcards),
         held_out=latents_of("test"),
-        layouts=layouts_of,
+        layouts=packed_of,
         denoiser=judged_denoiser,
         autoencoder=autoencoder_of,
         inception=inception_weights,
@@ -162,12 +169,38 @@ rule measure_layouts:
         " --output {output.figures} --statistics {output.statistics}"
 
 
+rule measure_volumes:
+    input:
+        samples=lambda wildcards: judged_samples(wildcards) or latents_of("train")(wildcards),
+        held_out=latents_of("test"),
+        vqgan=autoencoder_of,
+    output:
+        RESULTS + "/{experiment}/{model}/volume_statistics.h5",
+    benchmark:
+        benchmark_of("/{experiment}/{model}", "measure_volumes")
+    threads: 1
+    resources:
+        gpu=one_gpu,
+        mem_mb=8000,
+        runtime=240,
+    params:
+        settings=settings_of("measure_volumes"),
+        job=job_of("measure_volumes"),
+        program=program("measure_volumes"),
+        vqgan=lambda wildcards, input: folder(input.vqgan),
+        null=lambda wildcards: "--null" if wildcards.model == NULL else "",
+    shell:
+        "{params.program} --job {params.job} --threads {threads}"
+        " --vqgan {params.vqgan:q} --samples {input.samples} --held-out {input.held_out}"
+        " {params.null} --statistics {output}"
+
+
 rule compare_models:
     input:
         samples=of_all_models(SAMPLES),
         evaluations=of_all_models("evaluation.json", null=True),
         held_out=latents_of("test"),
-        statistics=of_layouts("layout_statistics.h5"),
+        statistics=statistics_of_decoded,
     output:
         RESULTS + "/{experiment}/comparisons.json",
     benchmark:

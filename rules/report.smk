@@ -9,7 +9,7 @@ report: "../workflow/report/workflow.rst"
 
 rule compare_samples:
     input:
-        layouts=layouts_of,
+        packed=packed_of,
         autoencoder=autoencoder_of,
         train=latents_of("train"),
         test=latents_of("test"),
@@ -33,10 +33,11 @@ rule compare_samples:
         job=job_of("compare_samples"),
         program=program("compare_samples"),
         models=model_names,
+        packed=packed_option,
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --layouts {input.layouts} --autoencoder {params.autoencoder:q}"
+        " {params.packed} --autoencoder {params.autoencoder:q}"
         " --train-latents {input.train} --test-latents {input.test}"
         " --models {params.models} --samples {input.samples}"
         " --output {output.picture} --pictures {output.pictures}"

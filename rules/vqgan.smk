@@ -146,7 +146,8 @@ rule evaluate_vqgan:
         " --vqgan {params.vqgan} --output {output}"
 
 
-# Only made when asked for: snakemake --profile profiles/local results/NAME/adversarial/latents/train.h5
+# Made for denoisers of volumes, or when asked for:
+# snakemake --profile profiles/local results/NAME/adversarial/latents/train.h5
 rule encode_volumes:
     input:
         volumes=volumes_of,
@@ -172,6 +173,38 @@ rule encode_volumes:
     shell:
         "{params.program} --job {params.job} --threads {threads}"
         " --volumes {input.volumes} --vqgan {params.vqgan}"
+        " --train {output.train} --val {output.val} --test {output.test}"
+
+
+GIVEN = given_encodings(ROUNDS)
+IN_GIVEN = "/latents/{dataset}-{autoencoder}"
+
+
+rule encode_volumes_given:
+    input:
+        volumes=RESULTS + "/datasets/{dataset}/volumes.h5",
+        vqgan=lambda wildcards: model_files(GIVEN[wildcards.dataset, wildcards.autoencoder].vqgan),
+    output:
+        train=RESULTS + IN_GIVEN + "/train.h5",
+        val=RESULTS + IN_GIVEN + "/val.h5",
+        test=RESULTS + IN_GIVEN + "/test.h5",
+    benchmark:
+        benchmark_of(IN_GIVEN, "encode_volumes")
+    wildcard_constraints:
+        autoencoder=one_of({autoencoder for _, autoencoder in GIVEN}),
+    threads: 2
+    resources:
+        gpu=one_gpu,
+        mem_mb=8000,
+        runtime=240,
+    params:
+        settings=settings_of("encode_volumes"),
+        job=job_of("encode_volumes"),
+        program=program("encode_volumes"),
+        vqgan=lambda wildcards, input: folder(input.vqgan),
+    shell:
+        "{params.program} --job {params.job} --threads {threads}"
+        " --volumes {input.volumes} --vqgan {params.vqgan:q}"
         " --train {output.train} --val {output.val} --test {output.test}"
 
 

@@ -37,8 +37,9 @@ LAYERS = {
 }
 # Apart from the layers: what Snakemake imports in every job must stay light.
 ROUNDS_MAY = {"settings", "artefacts", "errors", "balance", "objectives.table", "models.presets",
-             "data.manifest", "data.images",
-             "data.volume_manifest", "data.volume_facts"}  # fmt: skip
+              "models.latent_scale",
+              "data.manifest", "data.images",
+              "data.volume_manifest", "data.volume_facts"}  # fmt: skip
 # It reads what runs have left, on a login node too.
 REPORT_MAY = {"settings", "artefacts", "errors", "balance", "rounds", "report"}
 APART = ("rounds", "graph", "report")

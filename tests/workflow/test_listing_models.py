@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from workspace import REPOSITORY
 
 from sparring.models.presets import PRESETS
@@ -14,10 +15,18 @@ def list_models(*options):
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def test_every_preset_is_listed_also_where_it_does_not_fit():
-    done = list_models("--channels", "16", "--side", "4", "--batch-size", "1")
+@pytest.mark.parametrize(
+    ("dims", "options"),
+    [(2, ("--channels", "16", "--side", "4")), (3, ("--volumes", "--patch-size", "16"))],
+)
+def test_every_preset_is_listed_also_where_it_does_not_fit(dims, options):
+    # The latents of both have a side of 4.
+    done = list_models(*options, "--batch-size", "1")
     assert done.returncode == 0, done.stderr
     for name, preset in PRESETS.items():
+        if preset.dims != dims:
+            assert f"\n{name} " not in done.stdout
+            continue
         (line,) = [line for line in done.stdout.splitlines() if line.split()[:1] == [name]]
         if preset.factor <= 4:
             assert f"{preset.parameters:,}" in line

@@ -49,7 +49,7 @@ if __name__ == "__main__":
     parser.add_input(
         "--statistics",
         nargs="+",
-        help="layout_statistics.h5 of the null, then per model, where measured",
+        help="statistics of what was decoded, of the null, then per model, where measured",
     )
     parser.add_argument("--output", type=Path, required=True, help="comparisons.json to write")
     run_job(CompareModels, parser, run)

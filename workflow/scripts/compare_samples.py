@@ -1,4 +1,4 @@
-"""Held-out layouts, their reconstructions and the samples of every model in one picture."""
+"""Held-out data, its reconstructions and the samples of every model in one picture."""
 
 import argparse
 from pathlib import Path
@@ -9,13 +9,12 @@ from sparring.stages.job import Job, StageParser, run_job
 
 def run(job: Job[CompareSamples], args: argparse.Namespace) -> None:
     """Call the stage; torch is imported here, after run_job has set the thread count."""
-    from sparring.stages.comparison import compare_samples
+    from sparring.stages.comparison import compare_samples, originals_of
 
     samples = dict(zip(args.models, args.samples, strict=True))
     latents = args.train_latents, args.test_latents
-    compare_samples(
-        job, args.layouts, args.autoencoder, latents, samples, args.output, args.pictures
-    )
+    originals = originals_of(job, args.layouts, args.volumes, args.autoencoder, args.test_latents)
+    compare_samples(job, originals, latents, samples, args.output, args.pictures)
 
 
 EXAMPLE = r"""
@@ -28,8 +27,9 @@ EXAMPLE = r"""
 
 if __name__ == "__main__":
     parser = StageParser(__doc__, EXAMPLE)
-    parser.add_input("--layouts", required=True, help="packed layouts")
-    parser.add_input("--autoencoder", required=True, help="autoencoder directory")
+    parser.add_input("--layouts", help="packed layouts; this or --volumes")
+    parser.add_input("--volumes", help="packed volumes")
+    parser.add_input("--autoencoder", required=True, help="autoencoder or VQ-GAN directory")
     parser.add_argument(
         "--models", nargs="+", required=True, help="names of the models: start, {arm}/iteration_{n}"
     )

@@ -1,7 +1,8 @@
-"""List the denoiser presets, or widths of VQ-GANs: size, arithmetic and memory."""
+"""List denoiser presets, or those of volumes and VQ-GANs: size, arithmetic and memory."""
 
 import argparse
 
+from sparring.artefacts.latents import Side
 from sparring.errors import UserError
 from sparring.models.costs import Costs, costs
 from sparring.models.presets import PRESETS
@@ -19,8 +20,8 @@ sampler's step. Both are found by following every allocation of a step on tensor
 them come the encoded layouts, the libraries' workspace and a GPU's context. How far that is from
 what a process takes: bench/results/model_memory.md."""
 HEAD = (
-    f"{'':<16}{'':<26}{'':>12}{'':>8}   training GB     sampling GB\n"
-    f"{'preset':<16}{'widths':<26}{'parameters':>12}{'GFLOP':>8}    fp32   bf16     fp32   bf16"
+    f"{'':<18}{'':<26}{'':>12}{'':>8}   training GB     sampling GB\n"
+    f"{'preset':<18}{'widths':<26}{'parameters':>12}{'GFLOP':>8}    fp32   bf16     fp32   bf16"
 )
 
 
@@ -30,7 +31,7 @@ def row(name: str, found: Costs) -> str:
     sizes = [found.training.fp32, found.training.bf16, found.sampling.fp32, found.sampling.bf16]
     train32, train16, sample32, sample16 = (f"{size / 1e9:7.2f}" for size in sizes)
     return (
-        f"{name:<16}{widths:<26}{found.parameters:>12,}{found.flop / 1e9:>8.2f} "
+        f"{name:<18}{widths:<26}{found.parameters:>12,}{found.flop / 1e9:>8.2f} "
         f"{train32}{train16}  {sample32}{sample16}"
     )
 
@@ -38,15 +39,22 @@ def row(name: str, found: Costs) -> str:
 def show(channels: int, side: int, batch_size: int) -> None:
     """Print the table, line by line as it is found."""
     print(f"latents {channels}x{side}x{side}, batches of {batch_size}\n\n{HEAD}")
+    show_presets(2, channels, side, batch_size)
+    print(f"\n{NOTES}")
+
+
+def show_presets(dims: int, channels: int, side: Side, batch_size: int) -> None:
+    """Print the rows of the presets of layouts (2 dimensions) or of volumes (3)."""
     for name, preset in PRESETS.items():
+        if preset.dims != dims:
+            continue
         try:
             settings = DenoiserSettings.model_validate({"preset": name})
             found = costs(settings, channels, side, batch_size)
         except UserError:
-            print(f"{name:<16}needs a side that is a multiple of {preset.factor}")
+            print(f"{name:<18}needs a side that is a multiple of {preset.factor}")
         else:
             print(row(name, found), flush=True)
-    print(f"\n{NOTES}")
 
 
 VQGANS = {
@@ -58,7 +66,11 @@ VQGANS = {
 VOLUME_NOTES = """\
 GFLOP: one reconstruction of one patch, two operations per multiply-add. Training GB: the most that
 a step of phase one holds at once; discriminators come to it in phase two, whose parameters are
-those of base_channels 64."""
+those of base_channels 64.
+
+Denoisers: one forward of one latent, and what a step holds as for layouts; latents are those of a
+patch by a VQ-GAN of the default codes and downsampling."""
+_CODE_DIM, _DOWNSAMPLING = 64, 4
 
 
 def show_volumes(patch_size: int, batch_size: int) -> None:
@@ -76,7 +88,11 @@ def show_volumes(patch_size: int, batch_size: int) -> None:
             flush=True,
         )
     print(f"\nimage discriminator  {found.image_parameters:>12,}")
-    print(f"volume discriminator {found.volume_parameters:>12,}\n\n{VOLUME_NOTES}")
+    print(f"volume discriminator {found.volume_parameters:>12,}\n")
+    side = patch_size // _DOWNSAMPLING
+    print(f"denoisers of latents {_CODE_DIM}x{side}x{side}x{side}\n\n{HEAD}")
+    show_presets(3, _CODE_DIM, (side, side, side), batch_size)
+    print(f"\n{VOLUME_NOTES}")
 
 
 def positive(text: str) -> int:
@@ -100,7 +116,9 @@ if __name__ == "__main__":
         type=positive,
         help="latents (default: 32) or patches (default: 2) per step",
     )
-    parser.add_argument("--volumes", action="store_true", help="list VQ-GANs instead")
+    parser.add_argument(
+        "--volumes", action="store_true", help="list VQ-GANs and denoisers of volumes"
+    )
     parser.add_argument("--patch-size", type=positive, default=128, help="of volumes, in voxels")
     args = parser.parse_args()
     if args.volumes:

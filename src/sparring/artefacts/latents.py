@@ -1,6 +1,6 @@
-"""Latents: `[N,C,H,W]` in HDF5, streamed."""
+"""Latents: `[N,C,H,W]`, of volumes `[N,C,D,H,W]`, in HDF5, streamed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,9 @@ from ..errors import UserError
 from . import hdf5
 from .conditions import COLUMN, names_in
 from .layouts import Layouts
+
+Side = int | Sequence[int]
+"""How large latents are: one number of square ones of layouts, three of volumes'."""
 
 DTYPE = np.float16  # fakes and reals alike, so that rounding tells a discriminator nothing
 
@@ -150,12 +153,23 @@ def require_same_autoencoder(*files: LatentsInfo | tuple[Path, str]) -> None:
             )
 
 
-def require_shape(info: LatentsInfo, channels: int, side: int, owner: str) -> None:
-    """Refuse latents that are not `[channels, side, side]` as `owner` expects."""
-    if info.shape != (channels, side, side):
+def latent_shape(channels: int, side: Side) -> tuple[int, ...]:
+    """`[channels, side, side]`, or of three sides `[channels, D, H, W]`."""
+    return (channels, side, side) if isinstance(side, int) else (channels, *side)
+
+
+def side_of(shape: Sequence[int]) -> Side:
+    """The side in a shape `[C,H,W]` or `[C,D,H,W]`."""
+    return shape[-1] if len(shape) == 3 else tuple(shape[1:])
+
+
+def require_shape(info: LatentsInfo, channels: int, side: Side, owner: str) -> None:
+    """Refuse latents that are not of this shape, as `owner` expects."""
+    expected = latent_shape(channels, side)
+    if info.shape != expected:
         raise UserError(
             f"{info.path}: latents are {list(info.shape)} but {owner} expects "
-            f"{[channels, side, side]}; re-encode with its autoencoder, or start from a model "
+            f"{list(expected)}; re-encode with its autoencoder, or start from a model "
             "made for these latents"
         )
 

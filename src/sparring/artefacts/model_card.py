@@ -21,6 +21,20 @@ _NOT_OF_THE_MODEL = {
     "summarise",
 }
 _NO_RECORD = "No record of it was given; say here what it was."
+_PHASES = ("reconstruction", "adversarial", "control")
+"""Folders of a VQ-GAN's experiment."""
+_VOLUME_CODE = ("unet/unet3d.py", "vqvae/vqgan.py", "vqvae/codebook.py")
+_VOLUME_USAGE = """\
+## Use
+
+Needs diffusers, `monai` and `einops`; the code of networks and sampling is in this folder.
+
+```python
+from diffusers import DiffusionPipeline
+
+pipeline = DiffusionPipeline.from_pretrained("path/to/this/folder", trust_remote_code=True)
+volumes = pipeline(batch_size=1, num_inference_steps=100).volumes  # HU, [N,1,D,H,W]
+```"""
 _UNTOLD = ("stage", "revision", "iteration")  # of settings: said otherwise, or the same for all
 
 
@@ -44,16 +58,17 @@ def model_card(
     facts: dict[str, Any],
     places: list[Path],
     conditions: Sequence[str] = (),
+    of_volumes: bool = False,
 ) -> str:
     """The text, after all other files of the pipeline directory but the index are written."""
     quoted = list(dict.fromkeys(file for place in places for file in quoted_files(place)))
     records = {p: _record(p) for p in quoted if p.parent.name == "settings"}
     parts = [
-        _header(conditions),
+        _header(conditions, of_volumes),
         f"# {title}",
         "A latent diffusion model, trained with Sparring.",
         "\n".join(f"- {key}: {value}" for key, value in facts.items()),
-        _usage(conditions),
+        _VOLUME_USAGE if of_volumes else _usage(conditions),
         "## Data",
         _data(records),
         "## Training",
@@ -63,7 +78,7 @@ def model_card(
         "## Evaluation",
         _evaluation(quoted),
         "## Files",
-        _digests(pipeline),
+        _digests(pipeline, _VOLUME_CODE if of_volumes else ()),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -93,10 +108,10 @@ def _record(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _header(conditions: Sequence[str]) -> str:
+def _header(conditions: Sequence[str], of_volumes: bool) -> str:
     task = "text-to-image" if conditions else "unconditional-image-generation"
     lines = ("library_name: diffusers", f"pipeline_tag: {task}")
-    return "\n".join(("---", *(lines[:1] if conditions else lines), "---"))
+    return "\n".join(("---", *(lines[:1] if conditions or of_volumes else lines), "---"))
 
 
 def _usage(conditions: Sequence[str]) -> str:
@@ -125,7 +140,7 @@ def _data(records: dict[Path, dict[str, Any]]) -> str:
     datasets = {
         record.parent.parent.name: content["settings"]["dataset"]
         for record, content in records.items()
-        if content.get("settings", {}).get("stage") == "pack_layouts"
+        if content.get("settings", {}).get("stage") in ("pack_layouts", "pack_volumes")
     }
     lines = [f"- `{name}`: `{_json(dataset)}`" for name, dataset in datasets.items()]
     return "\n".join(lines) or _NO_RECORD
@@ -164,13 +179,14 @@ def _evaluation(quoted: list[Path]) -> str:
         elif path.name == _EVALUATION:
             with open(path, newline="", encoding="utf-8") as file:
                 header, *rows = csv.reader(file)
-            caption = f"Judged by held-out layouts, `{_shown(path.parent)}`:"
+            caption = f"Judged by held-out reals, `{_shown(path.parent)}`:"
             parts.append(f"{caption}\n\n{_table(tuple(header), rows)}")
     return "\n\n".join(parts) or _NO_RECORD
 
 
-def _digests(pipeline: Path) -> str:
+def _digests(pipeline: Path, code: Sequence[str]) -> str:
     names = [name for name in PIPELINE_FILES if name not in (MODEL_CARD, PIPELINE_INDEX)]
+    names += code
     return _table(("file", "sha256"), [(f"`{n}`", f"`{sha256(pipeline / n)}`") for n in names])
 
 
@@ -188,7 +204,7 @@ def _json(value: Any) -> str:
 def _shown(place: Path) -> str:
     """A folder of results without what lies above the experiment."""
     depth = 1
-    if place.parent.name in ("autoencoders", "datasets", "latents"):
+    if place.parent.name in ("autoencoders", "datasets", "latents") or place.name in _PHASES:
         depth = 2
     elif place.name.startswith("iteration_"):
         depth = 3

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from pathlib import Path
 
 from ..artefacts.nifti import open_nifti
@@ -34,6 +35,11 @@ def volume_facts(settings: AnyVolumes) -> list[VolumeFacts]:
         shape = (settings.size,) * 3
         return [VolumeFacts(n, n, s, shape) for n, s in zip(names, splits, strict=True)]
     return [_entry_facts(settings, entry) for entry in read_volume_manifest(settings)]
+
+
+def patch_count(shape: tuple[int, ...], size: int) -> int:
+    """Patches side by side in a volume; one smaller than a patch gives one along that axis."""
+    return prod(max(1, side // size) for side in shape)
 
 
 def require_patch(settings: AnyVolumes, size: int, where: str) -> None:

@@ -29,6 +29,9 @@ BETTER: dict[str, Better] = {
     "inception_kernel": "lower",
     "class_distance": "lower",
     "adjacency_distance": "lower",
+    "gradient_gap": "lower",
+    "hu_distance": "lower",
+    "tissue_distance": "lower",
 }
 """Figures that are compared, and which way is better."""
 

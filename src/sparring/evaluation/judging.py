@@ -89,10 +89,11 @@ def _features(judged: Judged, settings: EvaluationSettings) -> tuple[np.ndarray,
 
 
 def _require_held_out(held_out: Rows, settings: EvaluationSettings) -> None:
-    originals = len(np.unique(held_out.groups))
+    of_volumes = held_out.latents.ndim == 5  # patches count each, though patients are drawn whole
+    originals = len(held_out) if of_volumes else len(np.unique(held_out.groups))
     if originals < 2 * settings.feature_dim:
         raise UserError(
             f"evaluation.feature_dim: {settings.feature_dim} features need at least "
-            f"{2 * settings.feature_dim} held-out layouts, found {originals}; set at most "
+            f"{2 * settings.feature_dim} held-out reals, found {originals}; set at most "
             f"{originals // 2}"
         )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .distances import frechet_figure, kernel_figure
-from .statistics import Draws, Figure
+from .statistics import Draws, Figure, gap_of_means
 
 Array = np.ndarray
 
@@ -50,11 +50,13 @@ def layout_figures(
     }
     pairs = (sample_draws, real_draws)
     for name, of in (("boundary_gap", "boundary_length"), ("isolated_gap", "isolated_pixels")):
-        figures[name] = _gap(samples[of][:, None], reals[of][:, None], *pairs, 1.0)
-    figures["class_distance"] = _gap(samples["class_shares"], reals["class_shares"], *pairs, 0.5)
+        figures[name] = gap_of_means(samples[of][:, None], reals[of][:, None], *pairs, 1.0)
+    figures["class_distance"] = gap_of_means(
+        samples["class_shares"], reals["class_shares"], *pairs, 0.5
+    )
     touching = samples["adjacencies"], reals["adjacencies"]
     occurring = max(1, int((touching[0].any(0) | touching[1].any(0)).sum()))
-    figures["adjacency_distance"] = _gap(*touching, *pairs, 1 / occurring)
+    figures["adjacency_distance"] = gap_of_means(*touching, *pairs, 1 / occurring)
     if "inception" in samples and "inception" in reals:
         figures |= _inception(samples["inception"], reals["inception"], *pairs)
     return figures
@@ -68,22 +70,6 @@ def _inception(x: Array, y: Array, x_draws: Draws, y_draws: Draws) -> dict[str, 
         "inception_frechet": frechet_figure(x, y, x_draws, y_draws),
         "inception_kernel": kernel_figure(x, y, x_draws, y_draws),
     }
-
-
-def _gap(x: Array, y: Array, x_draws: Draws, y_draws: Draws, scale: float) -> Figure:
-    """scale * sum |mean x - mean y| over columns of `[N,F]`, `[M,F]`.
-
-    Resamples are laid around the signed differences of the columns, whose signs are kept: near 0
-    an absolute value would fold them over, and hide how uncertain they are.
-    """
-    difference = x.mean(0) - y.mean(0)
-    drawn = _means(x, x_draws) - _means(y, y_draws)
-    sign = np.sign(difference)
-    return Figure.of(float(scale * np.abs(difference).sum()), scale * (drawn * sign).sum(1))
-
-
-def _means(values: Array, draws: Draws) -> Array:
-    return draws.weights @ values.astype(float) / draws.weights.sum(1)[:, None]
 
 
 def _shares(ids: Array, num_classes: int) -> Array:

@@ -35,6 +35,8 @@ class Draws:
         for b in range(resamples):
             draw = numpy_generator(seed, "evaluation", "resample", what, b)
             chosen = draw.integers(len(names), size=len(names))
+            while len(names) > 1 and (chosen == chosen[0]).all():  # one alone has no distances
+                chosen = draw.integers(len(names), size=len(names))
             counts[b] = np.bincount(chosen, minlength=len(names))
         return cls(numbers, counts)
 
@@ -155,6 +157,22 @@ def estimate_of(runs: list[Figure]) -> Estimate:
         quantile = max(quantile, float(student_t.ppf(0.975, freedom)))
     se = float(np.sqrt(rows + between))
     return Estimate(mean.value, se, mean.value - quantile * se, mean.value + quantile * se)
+
+
+def gap_of_means(x: Array, y: Array, x_draws: Draws, y_draws: Draws, scale: float) -> Figure:
+    """scale * sum |mean x - mean y| over columns of `[N,F]`, `[M,F]`.
+
+    Resamples are laid around the signed differences of the columns, whose signs are kept: near 0
+    an absolute value would fold them over, and hide how uncertain they are.
+    """
+    difference = x.mean(0) - y.mean(0)
+    drawn = _means(x, x_draws) - _means(y, y_draws)
+    sign = np.sign(difference)
+    return Figure.of(float(scale * np.abs(difference).sum()), scale * (drawn * sign).sum(1))
+
+
+def _means(values: Array, draws: Draws) -> Array:
+    return draws.weights @ values.astype(float) / draws.weights.sum(1)[:, None]
 
 
 def _rounded(value: float) -> float:

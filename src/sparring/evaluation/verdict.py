@@ -1,7 +1,7 @@
 """Which model an experiment hands on, by the protocol's criterion and no other.
 
 An iteration is accepted only if judges of both families, the same for all models, tell its samples
-less well from held-out layouts than its control's, and than the start's, by more than 2 standard
+less well from held-out reals than its control's, and than the start's, by more than 2 standard
 errors, while neither coverage nor the memorisation share worsens. The Fréchet distance has no say,
 and the discriminator of training none at all: both were seen to improve while samples got worse.
 """
@@ -79,7 +79,7 @@ def null_failure(null: Model) -> str:
         if abs(figure.value - 0.5) > _NULL_ERRORS * figure.standard_error:
             return (
                 f"{name} of training against held-out reals is {figure.value:.3f} +- "
-                f"{figure.standard_error:.3f}, not 0.5, so the held-out layouts are not like those "
+                f"{figure.standard_error:.3f}, not 0.5, so the held-out reals are not like those "
                 "trained on"
             )
     return ""
@@ -120,7 +120,7 @@ def _gains(place: str, found: list[Difference], against: str) -> str:
             family = d.figure.removeprefix("fixed_auc_")
             parts.append(f"{d.estimate.value:+.3f} +- {d.estimate.se:.3f} ({family})")
     return (
-        "both judges tell its samples less well from held-out layouts than those of the "
+        "both judges tell its samples less well from held-out reals than those of the "
         f"{against}, AUC {' and '.join(parts)}"
     )
 

@@ -27,6 +27,7 @@ _SLOTS = {
     "sample_evaluation": (1, 3),
     "evaluate": (1, 4),
     "measure_layouts": (1, 5),
+    "measure_volumes": (1, 5),
     "compare_models": (0, 3),
     "summarise": (1, 3),
     "select_best": (1, 4),

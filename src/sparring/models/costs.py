@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..artefacts.latents import Side, latent_shape
 from ..settings.parts import DenoiserSettings
-from .denoiser import build_denoiser, predict
+from .denoiser import Denoiser, build_denoiser, predict
 
 # AdamW's two moments and the weight average: as large as the weights, all fp32.
 _COPIES_BESIDE_WEIGHTS_AND_GRADIENTS = 3
@@ -46,16 +46,16 @@ class Costs:
     """Peak of a forward without gradients, likewise."""
 
 
-def costs(settings: DenoiserSettings, channels: int, side: int, batch_size: int) -> Costs:
-    """Costs on latents `[batch_size, channels, side, side]`.
+def costs(settings: DenoiserSettings, channels: int, side: Side, batch_size: int) -> Costs:
+    """Costs on latents `[batch_size, channels, side, side]`, or of three sides.
 
-    UserError where the preset cannot halve the side often enough.
+    UserError where the preset is for the other kind, or cannot halve the side often enough.
     """
 
-    def build() -> UNet2DModel:
+    def build() -> Denoiser:
         return build_denoiser(settings, channels, side)
 
-    shape = (batch_size, channels, side, side)
+    shape = (batch_size, *latent_shape(channels, side))
     with torch.device("meta"):
         parameters = sum(p.numel() for p in build().parameters())
     return Costs(

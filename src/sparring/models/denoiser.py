@@ -1,22 +1,27 @@
-"""The denoiser: a diffusers UNet2DModel and the noise schedule it was trained with."""
+"""The denoiser, and the noise schedule it was trained with.
+
+Of layouts' latents a diffusers UNet2DModel, of volumes' a UNet3DModel; `predict` is the same.
+"""
 
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 import torch
 from diffusers.models.unets.unet_2d import UNet2DModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
-from ..artefacts.latents import LatentsInfo
+from ..artefacts.latents import LatentsInfo, Side, latent_shape
 from ..artefacts.model_files import SCHEDULER
 from ..artefacts.models import load_model, read_config, save_model
 from ..compute import Compute
 from ..diffusion.process import ForwardProcess, Prediction, Target
 from ..errors import UserError
 from ..settings.parts import DenoiserSettings, NoiseScheduleSettings
-from .presets import NORM_NUM_GROUPS, PRESETS
+from .presets import NORM_NUM_GROUPS, PRESETS, Preset
+from .unet3d import UNet3DModel
 
+Denoiser: TypeAlias = UNet2DModel | UNet3DModel
 _BETA_SCHEDULES = {
     "linear": "linear",
     "scaled_linear": "scaled_linear",
@@ -25,20 +30,32 @@ _BETA_SCHEDULES = {
 
 
 def build_denoiser(
-    settings: DenoiserSettings, channels: int, side: int, num_conditions: int = 0
-) -> UNet2DModel:
-    """A fresh UNet2DModel for latents `[channels, side, side]`.
+    settings: DenoiserSettings, channels: int, side: Side, num_conditions: int = 0
+) -> Denoiser:
+    """A fresh denoiser for latents `[channels, side, side]`, or of three sides.
 
     A class-conditional one has an embedding more than there are conditions: the last stands for
     none of them, as classifier-free guidance needs it (Ho & Salimans 2022).
     """
     preset = PRESETS[settings.preset]
-    if side % preset.factor:
+    sides = latent_shape(channels, side)[1:]
+    if len(sides) != preset.dims:
+        raise UserError(
+            f"denoiser.preset: {settings.preset} is for latents of {preset.dims} dimensions, but "
+            f"these are {' x '.join(map(str, sides))}; choose a preset "
+            + ("that begins with unet3d" if preset.dims == 2 else "without 3d in its name")
+        )
+    if any(s % preset.factor for s in sides):
+        wide = " x ".join(map(str, dict.fromkeys(sides)))
         raise UserError(
             f"denoiser.preset: {settings.preset} halves the latent's side {len(preset.widths) - 1} "
-            f"times, but latents are {side} wide, expected a multiple of {preset.factor}; "
-            "choose a preset with fewer levels or larger layouts"
+            f"times, but latents are {wide} wide, expected a multiple of {preset.factor}; "
+            "choose a preset with fewer levels or larger "
+            + ("layouts" if preset.dims == 2 else "patches")
         )
+    embeddings = num_conditions + 1 if num_conditions else None
+    if preset.dims == 3:
+        return _unet3d(preset, channels, sides, embeddings)
     kind = "Attn{}Block2D" if preset.attention else "{}Block2D"
     return UNet2DModel(
         sample_size=side,
@@ -50,7 +67,23 @@ def build_denoiser(
         up_block_types=(kind.format("Up"),) * len(preset.widths),
         norm_num_groups=NORM_NUM_GROUPS,
         add_attention=preset.mid_attention,
-        num_class_embeds=num_conditions + 1 if num_conditions else None,
+        num_class_embeds=embeddings,
+    )
+
+
+def _unet3d(
+    preset: Preset, channels: int, sides: tuple[int, ...], embeddings: int | None
+) -> UNet3DModel:
+    depth, height, width = sides
+    return UNet3DModel(
+        sample_size=(depth, height, width),
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=preset.widths,
+        layers_per_block=preset.layers_per_block,
+        attention=preset.attention,
+        norm_num_groups=NORM_NUM_GROUPS,
+        num_class_embeds=embeddings,
     )
 
 
@@ -85,7 +118,7 @@ def forward_process(scheduler: DDIMScheduler) -> ForwardProcess:
 
 def save_denoiser(
     directory: Path,
-    model: UNet2DModel,
+    model: Denoiser,
     scheduler: DDIMScheduler,
     weights: dict[str, Tensor] | None = None,
 ) -> None:
@@ -93,14 +126,13 @@ def save_denoiser(
     save_model(model, directory, weights, scheduler)
 
 
-def load_denoiser(
-    directory: Path, schedule: Path | None = None
-) -> tuple[UNet2DModel, DDIMScheduler]:
+def load_denoiser(directory: Path, schedule: Path | None = None) -> tuple[Denoiser, DDIMScheduler]:
     """A denoiser and its noise schedule, on the CPU; `schedule` names a file or folder elsewhere.
 
     Raises UserError where there is no noise schedule.
     """
-    model = load_model(UNet2DModel, directory)
+    of_volumes = read_config(directory).get("_class_name") == UNet3DModel.__name__
+    model: Denoiser = load_model(UNet3DModel if of_volumes else UNet2DModel, directory)
     path = schedule if schedule and schedule.is_file() else (schedule or directory) / SCHEDULER
     if not path.is_file():
         raise UserError(
@@ -116,18 +148,23 @@ def load_denoiser(
     return model, DDIMScheduler.from_config(config, clip_sample=False)
 
 
-def num_conditions(model: UNet2DModel) -> int:
+def sampled_shape(model: Denoiser) -> tuple[int, ...]:
+    """The shape of one latent, `[C,H,W]` or `[C,D,H,W]`."""
+    return latent_shape(model.config.in_channels, model.config.sample_size)
+
+
+def num_conditions(model: Denoiser) -> int:
     """How many conditions a denoiser knows; 0 where it is unconditional."""
     embeddings = model.config.num_class_embeds
     return 0 if embeddings is None else embeddings - 1
 
 
-def unconditional(model: UNet2DModel, labels: Tensor) -> Tensor:
+def unconditional(model: Denoiser, labels: Tensor) -> Tensor:
     """As many labels that stand for no condition.   [B] -> [B]."""
     return torch.full_like(labels, num_conditions(model))
 
 
-def require_conditions(model: UNet2DModel, info: LatentsInfo, owner: str) -> None:
+def require_conditions(model: Denoiser, info: LatentsInfo, owner: str) -> None:
     """Refuse a denoiser and latents with different numbers of conditions."""
     found, expected = num_conditions(model), len(info.conditions)
     if found != expected:
@@ -140,7 +177,7 @@ def require_conditions(model: UNet2DModel, info: LatentsInfo, owner: str) -> Non
 def predict(
     model: torch.nn.Module, x_t: Tensor, timesteps: Tensor, labels: Tensor | None = None
 ) -> Tensor:
-    """The network's output at x_t in fp32.   [B,C,H,W], [B], [B] -> [B,C,H,W].
+    """The network's output at x_t in fp32.   [B,C,...], [B], [B] -> [B,C,...].
 
     `labels` are the numbers of conditions, for a class-conditional network.
     """
@@ -149,7 +186,7 @@ def predict(
 
 
 def predict_guided(
-    model: UNet2DModel, x_t: Tensor, timesteps: Tensor, labels: Tensor, scale: float
+    model: Denoiser, x_t: Tensor, timesteps: Tensor, labels: Tensor, scale: float
 ) -> Tensor:
     """Classifier-free guidance (Ho & Salimans 2022, eq. 6 with scale = 1 + w).
 
@@ -158,7 +195,7 @@ def predict_guided(
     if scale == 1:
         return predict(model, x_t, timesteps, labels)
     both = torch.cat([labels, unconditional(model, labels)])
-    output = predict(model, x_t.repeat(2, 1, 1, 1), timesteps.repeat(2), both)
+    output = predict(model, torch.cat([x_t, x_t]), timesteps.repeat(2), both)
     conditional, none = output.chunk(2)
     return none + scale * (conditional - none)
 
@@ -166,7 +203,7 @@ def predict_guided(
 class OneStep:
     """A frozen denoiser's one-step predictions."""
 
-    def __init__(self, model: UNet2DModel, scheduler: DDIMScheduler, compute: Compute) -> None:
+    def __init__(self, model: Denoiser, scheduler: DDIMScheduler, compute: Compute) -> None:
         self._model = model.to(compute.device).eval().requires_grad_(False)
         self._compute = compute
         self.process = forward_process(scheduler).to(compute.device)
@@ -175,7 +212,7 @@ class OneStep:
     def __call__(
         self, x0: Tensor, eps: Tensor, timesteps: Tensor, labels: Tensor | None = None
     ) -> Prediction:
-        """The record of x0 noised with eps.   [B,C,H,W], [B,C,H,W], [B], [B]."""
+        """The record of x0 noised with eps.   [B,C,...], [B,C,...], [B], [B]."""
         x_t = self.process.noised(x0, eps, timesteps)
         with self._compute.autocast():
             output = predict(self._model, x_t, timesteps, labels)

@@ -6,11 +6,12 @@ from torch import Tensor, nn
 
 
 class LatentDiscriminator(ModelMixin, ConfigMixin):
-    """Latents `[B,C,H,W]` to logits `[B]`: positive means real. No sigmoid inside.
+    """Latents `[B,C,H,W]`, or with `spatial_dims` 3 `[B,C,D,H,W]`, to logits `[B]`: positive means
+    real. No sigmoid inside.
 
-    Strided 4x4 convolutions as in DCGAN (Radford et al. 2016), doubling the width per level, then
-    a mean over what is left of the plane. Group instead of batch normalisation: statistics over a
-    batch of only reals or only fakes would give the class away.
+    Strided convolutions of side 4 as in DCGAN (Radford et al. 2016), doubling the width per level,
+    then a mean over what is left. Group instead of batch normalisation: statistics over a batch of
+    only reals or only fakes would give the class away.
 
     With conditions, the inner product of the features with an embedding of the condition is added
     to the logit (Miyato & Koyama 2018, projection discriminator).
@@ -23,12 +24,14 @@ class LatentDiscriminator(ModelMixin, ConfigMixin):
         base_channels: int = 64,
         num_layers: int = 4,
         num_conditions: int = 0,
+        spatial_dims: int = 2,
     ) -> None:
         super().__init__()
+        conv = {2: nn.Conv2d, 3: nn.Conv3d}[spatial_dims]
         widths = [latent_channels, *(base_channels * 2**level for level in range(num_layers))]
         blocks: list[nn.Module] = []
         for level in range(num_layers):
-            blocks.append(nn.Conv2d(widths[level], widths[level + 1], 4, stride=2, padding=1))
+            blocks.append(conv(widths[level], widths[level + 1], 4, stride=2, padding=1))
             if level > 0:
                 blocks.append(nn.GroupNorm(_groups(widths[level + 1]), widths[level + 1]))
             blocks.append(nn.LeakyReLU(0.2))
@@ -39,12 +42,12 @@ class LatentDiscriminator(ModelMixin, ConfigMixin):
             nn.init.zeros_(self.condition.weight)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """[B,C,H,W], [B] -> [B].
+        """[B,C,...], [B] -> [B].
 
         `labels` are the numbers of conditions; without conditions they are not read. Raises
         ValueError where they are missing.
         """
-        pooled = self.features(latents).mean(dim=(-2, -1))
+        pooled = self.features(latents).mean(dim=tuple(range(2, latents.ndim)))
         logits = self.head(pooled).squeeze(-1)
         if self.condition is not None:
             if labels is None:

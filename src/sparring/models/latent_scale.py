@@ -16,16 +16,27 @@ def latent_scale(config: Mapping[str, Any]) -> tuple[list[float], list[float]]:
 
     Models made elsewhere standardise with one scale for all channels.
     """
-    channels = config["latent_channels"]
+    channels = latent_channels(config)
+    assert channels is not None
     default_std = [1 / (config.get("scaling_factor", _DIFFUSERS_SCALE) or 1)] * channels
     default_mean = [config.get("shift_factor") or 0.0] * channels
     return config.get("latents_mean") or default_mean, config.get("latents_std") or default_std
 
 
+def latent_channels(config: Mapping[str, Any]) -> int | None:
+    """Channels of an autoencoder's or a VQ-GAN's latents; None where the config does not say."""
+    if "latent_channels" in config:
+        return config["latent_channels"]
+    if config.get("quantiser") == "fsq":
+        return len(config["fsq_levels"])
+    return config.get("code_dim")
+
+
 def standardised(raw: np.ndarray, config: Mapping[str, Any]) -> np.ndarray:
-    """Latents `[B,C,H,W]` as an autoencoder gave them, standardised by its config; float32."""
+    """Latents `[B,C,...]` as an autoencoder gave them, standardised by its config; float32."""
+    along = (-1, *[1] * (raw.ndim - 2))
     mean, std = (
-        np.array(values, dtype=np.float32).reshape(-1, 1, 1) for values in latent_scale(config)
+        np.array(values, dtype=np.float32).reshape(along) for values in latent_scale(config)
     )
     return (raw - mean) / std
 

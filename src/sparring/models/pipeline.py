@@ -13,25 +13,34 @@ from torch import Tensor
 
 from ..artefacts.atomic import write_text
 from ..artefacts.model_files import PIPELINE_CODE, PIPELINE_INDEX, SCHEDULER
-from ..artefacts.models import config_text, load_model, save_model
+from ..artefacts.models import config_text, load_model, read_config, save_model
 from ..errors import UserError
-from . import conditional_pipeline
+from . import codebook, conditional_pipeline, unet3d, volume_pipeline, vqgan
 from .denoiser import load_denoiser, num_conditions
-from .latent_scale import latent_scale
+from .latent_scale import latent_channels, latent_scale
+from .unet3d import UNet3DModel
+from .vqgan import VQGAN
 
 _RGB = 3
+VOLUME_CODE = {"unet": (unet3d,), "vqvae": (vqgan, codebook)}
+"""Modules that lie beside the weights of networks of volumes."""
 
 
 def write_models(
     denoiser: Path, autoencoder: Path, output: Path, conditions: Sequence[str] = ()
 ) -> None:
-    """Write `unet/`, `vqvae/` and `scheduler/`; `conditions` are those that the denoiser knows."""
+    """Write `unet/`, `vqvae/` and `scheduler/`; `conditions` are those that the denoiser knows.
+
+    Networks that diffusers does not have, of volumes, bring their own files.
+    """
     model, schedule = load_denoiser(denoiser)
-    folded = fold_statistics(load_model(AutoencoderKL, autoencoder))
-    if model.config.in_channels != folded.config.latent_channels:
+    of_volumes = isinstance(model, UNet3DModel)
+    decoder: Any = (_of_volumes if of_volumes else _of_layouts)(autoencoder)
+    channels = latent_channels(decoder.config)
+    if model.config.in_channels != channels:
         raise UserError(
             f"{denoiser}: a denoiser for latents of {model.config.in_channels} channels, but "
-            f"{autoencoder} makes {folded.config.latent_channels}; use the autoencoder that the "
+            f"{autoencoder} makes {channels}; use the autoencoder that the "
             "denoiser was trained with"
         )
     if num_conditions(model) != len(conditions):
@@ -41,7 +50,11 @@ def write_models(
             "was trained on, if it is class-conditional"
         )
     save_model(model, output / "unet")
-    save_model(folded, output / "vqvae")
+    save_model(decoder, output / "vqvae")
+    for part, modules in VOLUME_CODE.items() if of_volumes else ():
+        for module in modules:
+            source = Path(str(module.__file__))
+            write_text(output / part / source.name, source.read_text(encoding="utf-8"))
     # As sampling here does it: from T - 1, and latents beyond 1 are left as they are.
     sampled = DDIMScheduler.from_config(
         schedule.config, timestep_spacing="trailing", clip_sample=False
@@ -49,11 +62,27 @@ def write_models(
     write_text(output / "scheduler" / SCHEDULER, config_text(sampled))
 
 
+def _of_layouts(autoencoder: Path) -> torch.nn.Module:
+    return fold_statistics(load_model(AutoencoderKL, autoencoder))
+
+
+def _of_volumes(directory: Path) -> torch.nn.Module:
+    """A VQ-GAN's own config says how its latents are scaled, and its HU window."""
+    model = load_model(VQGAN, directory)
+    if model.config.latents_mean is None:
+        raise UserError(
+            f"{directory}: its config.json has no latents_mean; take the model through an "
+            "experiment of kind vqgan, which measures it"
+        )
+    return model
+
+
 def write_index(output: Path, conditions: Sequence[str] = ()) -> None:
     """model_index.json, which makes the folder a pipeline; it comes last.
 
     diffusers has no pipeline for class-conditional UNet2DModels: with conditions, which are their
-    names in order, the folder brings its own, and numbers them as DiTPipeline does.
+    names in order, the folder brings its own, and numbers them as DiTPipeline does. Nor has it one
+    of volumes.
     """
     code = output / PIPELINE_CODE
     code.unlink(missing_ok=True)
@@ -65,13 +94,22 @@ def write_index(output: Path, conditions: Sequence[str] = ()) -> None:
             "_class_name": [code.stem, name],
             "id2label": {str(number): label for number, label in enumerate(conditions)},
         }
+    parts = {"unet": ["diffusers", "UNet2DModel"], "vqvae": ["diffusers", "AutoencoderKL"]}
+    if is_of_volumes(output):
+        write_text(code, Path(volume_pipeline.__file__).read_text(encoding="utf-8"))
+        index = {"_class_name": [code.stem, volume_pipeline.VolumeLDMPipeline.__name__]}
+        parts = {"unet": ["unet3d", "UNet3DModel"], "vqvae": ["vqgan", "VQGAN"]}
     index |= {
         "_diffusers_version": version("diffusers"),
         "scheduler": ["diffusers", "DDIMScheduler"],
-        "unet": ["diffusers", "UNet2DModel"],
-        "vqvae": ["diffusers", "AutoencoderKL"],
+        **parts,
     }
     write_text(output / PIPELINE_INDEX, json.dumps(index, indent=2) + "\n")
+
+
+def is_of_volumes(pipeline: Path) -> bool:
+    """Whether a pipeline that `write_models` wrote samples volumes."""
+    return read_config(pipeline / "unet").get("_class_name") == UNet3DModel.__name__
 
 
 def fold_statistics(model: AutoencoderKL) -> AutoencoderKL:

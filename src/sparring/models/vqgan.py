@@ -1,4 +1,7 @@
-"""The 3D VQ-GAN: volumes to codes and back."""
+"""The 3D VQ-GAN: volumes to codes and back.
+
+This file and codebook.py are copied into exported pipelines: they import nothing else of ours.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,7 +13,6 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
-from ..settings.vqgan import VqganModel
 from .codebook import EmaCodebook, FiniteScalars, Quantised
 
 Stride = tuple[int, int, int]
@@ -221,21 +223,6 @@ class PositionNorm(nn.Module):
         """[B,C,D,H,W] -> [B,C,D,H,W]."""
         scale = (x.square().mean(1, keepdim=True, dtype=torch.float32) + 1e-6).rsqrt()
         return x * scale.to(x.dtype) * self.weight.to(x.dtype).view(1, -1, 1, 1, 1)
-
-
-def build_vqgan(settings: VqganModel) -> VQGAN:
-    """A fresh model."""
-    book = settings.codebook
-    return VQGAN(
-        downsample=settings.downsample,
-        channels=settings.channels,
-        blocks=settings.blocks,
-        quantiser=book.quantiser,
-        num_codes=book.num_codes,
-        code_dim=book.code_dim,
-        decay=book.decay,
-        fsq_levels=book.fsq_levels,
-    )
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:

@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..settings.vqgan import VqganAdversarial, VqganModel
 from .costs import Allocations, Precisions
 from .patch_discriminator import PatchDiscriminator
-from .vqgan import VQGAN, build_vqgan
+from .vqgan import VQGAN
+from .vqgan_building import build_vqgan
 
 # Adam's two moments: as large as the weights, fp32.
 _COPIES_BESIDE_WEIGHTS_AND_GRADIENTS = 2

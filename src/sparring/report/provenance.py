@@ -10,6 +10,7 @@ from ..artefacts.finished import Finished
 from ..artefacts.latents import latents_info
 from ..artefacts.model_files import MODEL_FILES
 from ..errors import UserError
+from ..rounds.encodings import latents_file
 from ..rounds.jobs import Wildcards, job_files
 from ..rounds.loading import Rounds
 from .times import read_record
@@ -56,8 +57,8 @@ def provenance_of(rounds: Rounds, name: str) -> Provenance:
 def _digests(rounds: Rounds, name: str) -> dict[str, str]:
     """What the latents files say of what they were made from; no model is read for it."""
     found = {}
-    encoded = _attributes(Path(rounds.latents(name, "train")))
-    for what, key in (("packed layouts", "source_digest"), ("autoencoder", "autoencoder_digest")):
+    encoded = _attributes(Path(latents_file(rounds, name, "train")))
+    for what, key in (("packed data", "source_digest"), ("autoencoder", "autoencoder_digest")):
         if key in encoded:
             found[what] = encoded[key]
     if name in rounds.started_names:

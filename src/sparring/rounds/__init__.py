@@ -3,9 +3,17 @@
 from .checks import check_rounds
 from .cleaning import removable
 from .disk import disk_needed
+from .encodings import (
+    autoencoder_directory,
+    given_encodings,
+    is_layouts_autoencoder,
+    latents_file,
+    packed_file,
+)
 from .jobs import forget_work, freeze_job, job_files, options_by_hand, stage_settings
+from .joining import load_rounds
 from .limits import check_gpus, check_wall_time
-from .loading import Rounds, load_rounds
+from .loading import Rounds
 from .provenance import final_denoiser, lineage
 from .semantic import measures_layouts
 from .status import JobStatus, status_of
@@ -14,6 +22,7 @@ from .vqgan import start_vqgan
 __all__ = [
     "JobStatus",
     "Rounds",
+    "autoencoder_directory",
     "check_gpus",
     "check_rounds",
     "check_wall_time",
@@ -21,11 +30,15 @@ __all__ = [
     "final_denoiser",
     "forget_work",
     "freeze_job",
+    "given_encodings",
+    "is_layouts_autoencoder",
     "job_files",
+    "latents_file",
     "lineage",
     "load_rounds",
     "measures_layouts",
     "options_by_hand",
+    "packed_file",
     "removable",
     "stage_settings",
     "start_vqgan",

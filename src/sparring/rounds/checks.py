@@ -16,10 +16,13 @@ from ..settings.experiment import (
 )
 from ..settings.parts import DiscriminatorSettings
 from .conditions import check_conditions
-from .facts import LatentShape, dataset_facts, latent_shape
+from .encodings import DENOISERS
+from .facts import LatentShape
 from .given_models import given_model
 from .loading import Rounds
 from .semantic import check_semantic, measures_layouts
+from .shapes import data_facts, latent_shape
+from .volume_checks import check_encoding, check_patients, require_known_autoencoder
 from .vqgan import check_vqgans
 
 
@@ -29,8 +32,9 @@ def check_rounds(rounds: Rounds) -> None:
     check_vqgans(rounds)
     for name, experiment in rounds.experiments.items():
         _require_known(rounds, name, "dataset", experiment.dataset, rounds.config.datasets)
-        known = rounds.config.autoencoders
-        _require_known(rounds, name, "autoencoder", experiment.autoencoder, known)
+        require_known_autoencoder(rounds, name)
+    for name in rounds.experiments:
+        check_encoding(rounds, name)
     for name in rounds.config.autoencoders:
         _check_autoencoder(rounds, name)
     for name, experiment in rounds.experiments.items():
@@ -93,12 +97,21 @@ def _require_known(
 def _check_preset(
     rounds: Rounds, name: str, experiment: PretrainExperiment, shape: LatentShape
 ) -> None:
-    factor = PRESETS[experiment.denoiser.preset].factor
-    if shape.side % factor:
+    chosen, preset = experiment.denoiser.preset, PRESETS[experiment.denoiser.preset]
+    if preset.dims != shape.dims:
+        fitting = ", ".join(name for name, other in PRESETS.items() if other.dims == shape.dims)
+        kinds = {2: "layouts", 3: "volumes"}
         raise UserError(
-            f"{rounds.file(name)}: denoiser.preset {experiment.denoiser.preset} needs latents "
-            f"whose side is a multiple of {factor}, found {shape.side}; choose a preset with fewer "
-            "levels or larger layouts"
+            f"{rounds.file(name)}: denoiser.preset {chosen} is for latents of "
+            f"{kinds[preset.dims]}, but dataset {experiment.dataset} has {kinds[shape.dims]}; "
+            f"choose one of {fitting}"
+        )
+    if any(side % preset.factor for side in shape.sides):
+        larger = "layouts" if shape.dims == 2 else "patches"
+        raise UserError(
+            f"{rounds.file(name)}: denoiser.preset {chosen} needs latents "
+            f"whose side is a multiple of {preset.factor}, found {shape.side}; choose a preset "
+            f"with fewer levels or larger {larger}"
         )
 
 
@@ -140,7 +153,7 @@ def _check_start(
         rounds.denoiser(name, key, text)
         if reference.directory is not None:
             where = f"{rounds.file(name)}: {key}"
-            config = given_model(reference.directory, "UNet2DModel", where)
+            config = given_model(reference.directory, DENOISERS[shape.dims], where)
             found = config.get("in_channels"), config.get("sample_size")
             if found != (shape.channels, shape.side):
                 raise UserError(
@@ -160,19 +173,21 @@ def _check_start(
                 raise UserError(
                     f"{rounds.file(name)}: dataset {rounds.data_of(name)[0]} gives latents of side "
                     f"{shape.side}, but {key} {text!r} was trained on side {trained.side}; choose "
-                    "a dataset with layouts of the same size"
+                    f"a dataset with {data_facts(rounds, name).unit} of the same size"
                 )
 
 
 def _check_discriminator(
     rounds: Rounds, name: str, experiment: AdversarialExperiment, shape: LatentShape
 ) -> None:
-    settings = experiment.discriminator
-    if shape.side < 2**settings.num_layers:
+    settings, least = experiment.discriminator, min(shape.sides)
+    if least < 2**settings.num_layers:
         raise UserError(
             f"{rounds.file(name)}: discriminator.num_layers is {settings.num_layers}, which halves "
-            f"latents of side {shape.side} to nothing; set at most {shape.side.bit_length() - 1}"
+            f"latents of side {least} to nothing; set at most {least.bit_length() - 1}"
         )
+    if shape.dims == 3:
+        check_patients(rounds, name, experiment)
     for iteration in range(experiment.iterations):
         start = rounds.incoming_discriminator(name, iteration)
         if experiment.discriminator_at(iteration).epochs == 0 and start is None:
@@ -208,7 +223,8 @@ def _discriminator_shape(rounds: Rounds, name: str, text: str) -> dict[str, Any]
 
 
 def _architecture(settings: DiscriminatorSettings, shape: LatentShape) -> dict[str, Any]:
-    return {
+    of_volumes = {"spatial_dims": 3} if shape.dims == 3 else {}  # older ones do not say 2
+    return of_volumes | {
         "latent_channels": shape.channels,
         "base_channels": settings.base_channels,
         "num_layers": settings.num_layers,
@@ -230,14 +246,14 @@ def _check_shards(rounds: Rounds, name: str, experiment: AdversarialExperiment) 
 
 def _check_reals(rounds: Rounds, name: str, experiment: AdversarialExperiment) -> None:
     dataset = rounds.data_of(name)[0]
-    facts = dataset_facts(rounds, dataset)
+    facts = data_facts(rounds, name)
     as_training = experiment.discriminator.reals == "as_training" and experiment.diffusion.augmented
     available = facts.train_rows if as_training else facts.train_originals
     wanted = max(experiment.num_samples_at(n) for n in range(experiment.iterations))
     if wanted > available and not experiment.allow_fewer_reals:
         raise UserError(
             f"{rounds.file(name)}: num_samples is {wanted}, but dataset {dataset} has {available} "
-            f"training layouts to draw reals from; set num_samples: {available} or "
+            f"training {facts.unit} to draw reals from; set num_samples: {available} or "
             "allow_fewer_reals: true"
         )
     copies = facts.train_rows > facts.train_originals and experiment.diffusion.augmented
@@ -265,7 +281,7 @@ def _check_inception(rounds: Rounds, name: str, path: Path) -> None:
 
 def _check_held_out(rounds: Rounds, name: str, experiment: StartedExperiment) -> None:
     dataset = rounds.data_of(name)[0]
-    facts = dataset_facts(rounds, dataset)
+    facts = data_facts(rounds, name)
     if facts.ignores_latents:
         rounds.warnings.append(
             f"{name}: the manifest of dataset {dataset} has a latent_path column, which is not "
@@ -277,6 +293,6 @@ def _check_held_out(rounds: Rounds, name: str, experiment: StartedExperiment) ->
     if facts.test_originals < 2 * experiment.evaluation.feature_dim:
         raise UserError(
             f"{rounds.file(name)}: evaluation.feature_dim is {experiment.evaluation.feature_dim}, "
-            f"but dataset {dataset} holds out only {facts.test_originals} test layouts; set "
+            f"but dataset {dataset} holds out only {facts.test_originals} test {facts.unit}; set "
             f"at most {facts.test_originals // 2}"
         )

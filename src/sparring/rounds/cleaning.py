@@ -18,7 +18,13 @@ _READERS = {
     "gather_fake": ("train_discriminator",),
     "sample_fake_shard": ("gather_fake",),
     "reconstruct_volumes": ("evaluate_vqgan", "summarise_volumes"),
-    "sample_evaluation": ("evaluate", "measure_layouts", "compare_models", "compare_samples"),
+    "sample_evaluation": (
+        "evaluate",
+        "measure_layouts",
+        "measure_volumes",
+        "compare_models",
+        "compare_samples",
+    ),
 }
 
 

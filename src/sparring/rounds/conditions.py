@@ -2,9 +2,10 @@
 
 from ..errors import UserError
 from ..settings.experiment import AdversarialExperiment, PretrainExperiment
-from .facts import dataset_facts
+from .encodings import DENOISERS, is_layouts_autoencoder
 from .given_models import given_model
 from .loading import Rounds
+from .shapes import data_facts
 
 
 def check_conditions(rounds: Rounds, name: str) -> None:
@@ -32,7 +33,8 @@ def _check_denoiser(rounds: Rounds, name: str, key: str, text: str) -> None:
             raise _other_conditions(rounds, name, f"{where} {text!r} was trained", other)
         return
     assert reference.directory is not None
-    embeddings = given_model(reference.directory, "UNet2DModel", where).get("num_class_embeds")
+    kind = DENOISERS[2 if is_layouts_autoencoder(rounds, name) else 3]
+    embeddings = given_model(reference.directory, kind, where).get("num_class_embeds")
     known = embeddings - 1 if embeddings else 0  # the last stands for no condition
     if known != len(own):
         raise UserError(
@@ -80,7 +82,7 @@ def _check_guidance(rounds: Rounds, name: str, conditional: bool) -> None:
 
 
 def _conditions(rounds: Rounds, name: str) -> tuple[str, ...]:
-    return dataset_facts(rounds, rounds.data_of(name)[0]).conditions
+    return data_facts(rounds, name).conditions
 
 
 def _other_conditions(rounds: Rounds, name: str, start: str, other: tuple[str, ...]) -> UserError:

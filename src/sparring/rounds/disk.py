@@ -6,9 +6,11 @@ from pathlib import Path
 from ..models.presets import PRESETS
 from ..settings.dataset import ManifestDataset
 from ..settings.experiment import PretrainExperiment
-from .facts import dataset_facts, latent_shape
+from .encodings import volume_encoding
+from .facts import dataset_facts
 from .jobs import Wildcards
 from .loading import Rounds
+from .shapes import data_facts, latent_shape
 from .vqgan import volume_bytes
 
 _HALF, _SINGLE = 2, 4  # bytes per number: latents, weights
@@ -37,15 +39,15 @@ def _bytes_of(rounds: Rounds, rule: str, wildcards: Wildcards) -> int:
     name = wildcards.get("experiment")
     if rule == "pack_volumes" or name in rounds.vqgans:
         return volume_bytes(rounds, rule, wildcards)
-    if rule == "encode_layouts":
+    encodes = rule in ("encode_layouts", "encode_volumes")
+    if encodes:
         data = wildcards["dataset"], wildcards["autoencoder"]
-        name = next((n for n in rounds.experiments if rounds.data_of(n) == data), None)
+        name = next((n for n in rounds.experiments if _encoded_by(rounds, n) == data), None)
     if name is None:
         return 0
-    shape = latent_shape(rounds, name)
-    latent = shape.channels * shape.side**2 * _HALF
-    if rule == "encode_layouts":
-        facts = dataset_facts(rounds, wildcards["dataset"])
+    latent = latent_shape(rounds, name).numbers * _HALF
+    if encodes:
+        facts = data_facts(rounds, name)
         return (facts.train_rows + 2 * facts.test_rows) * latent
     if rule in ("encode_real", "sample_fake"):
         return rounds.adversarial(name).num_samples_at(int(wildcards["iteration"])) * latent
@@ -56,6 +58,12 @@ def _bytes_of(rounds: Rounds, rule: str, wildcards: Wildcards) -> int:
     if rule == "export_pipeline":
         return _parameters(rounds, name) * _SINGLE
     return 0
+
+
+def _encoded_by(rounds: Rounds, name: str) -> tuple[str, str]:
+    """The wildcards of the encoding of an experiment's data."""
+    encoding = volume_encoding(rounds, name)
+    return (encoding.dataset, encoding.key) if encoding else rounds.data_of(name)
 
 
 def _parameters(rounds: Rounds, name: str) -> int:

@@ -20,6 +20,10 @@ class ExperimentFiles:
         self._contents: dict[str, dict[str, Any]] = {}
         self._members: dict[str, dict[str, Experiment]] = {}
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a file, or a sweep's, of that name."""
+        return self._path(name).is_file() or self._sweep_of(name) is not None
+
     def describe(self, name: str) -> str:
         """The file that an experiment was read from; of a sweep's member also its name."""
         sweep = self._sweep_of(name)

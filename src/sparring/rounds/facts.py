@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 
 from ..artefacts.layouts import conditions_of_rows
 from ..data.images import ImageSource
@@ -23,6 +24,7 @@ class DatasetFacts:
     """What is known of a dataset before it is packed."""
 
     side: int
+    """In pixels; of patches of volumes in voxels."""
     train_originals: int
     train_rows: int
     test_originals: int
@@ -31,18 +33,35 @@ class DatasetFacts:
     """What layouts are told apart by, for class-conditional models."""
     ignores_latents: bool = False
     """The manifest names latents, but layouts are encoded."""
+    unit: str = "layouts"
+    """What is counted, for messages."""
 
 
 @dataclass(frozen=True)
 class LatentShape:
-    """`[channels, side, side]`."""
+    """`[channels, side, side]`, or of three sides."""
 
     channels: int
-    side: int
+    sides: tuple[int, ...]
+
+    @property
+    def side(self) -> int | list[int]:
+        """As a denoiser's `sample_size` has it: one number for layouts, three for volumes."""
+        return self.sides[0] if self.dims == 2 else list(self.sides)
+
+    @property
+    def dims(self) -> int:
+        """2 for layouts, 3 for volumes."""
+        return len(self.sides)
+
+    @property
+    def numbers(self) -> int:
+        """In one latent."""
+        return self.channels * prod(self.sides)
 
 
-def latent_shape(rounds: Rounds, name: str) -> LatentShape:
-    """The latents of an experiment; refuses layouts that the autoencoder cannot halve evenly."""
+def layouts_latent_shape(rounds: Rounds, name: str) -> LatentShape:
+    """Latents of layouts; refuses those that the autoencoder cannot halve evenly."""
     dataset, autoencoder = rounds.data_of(name)
     channels, factor = _autoencoder_shape(rounds, autoencoder)
     side = dataset_facts(rounds, dataset).side
@@ -52,7 +71,7 @@ def latent_shape(rounds: Rounds, name: str) -> LatentShape:
             f"the factor {factor} of autoencoder {autoencoder}; set datasets.{dataset}.resize to a "
             f"multiple of {factor}"
         )
-    return LatentShape(channels, side // factor)
+    return LatentShape(channels, (side // factor,) * 2)
 
 
 def dataset_facts(rounds: Rounds, dataset: str) -> DatasetFacts:
@@ -66,8 +85,8 @@ def dataset_facts(rounds: Rounds, dataset: str) -> DatasetFacts:
     if not isinstance(settings, ManifestDataset):
         raise UserError(
             f"{rounds.source}: datasets.{dataset}.kind is {settings.kind!r}, volumes, but layouts "
-            "are wanted; name a dataset of kind manifest or procedural, or make the experiment's "
-            "kind vqgan"
+            "are wanted; name a dataset of kind manifest or procedural, or as autoencoder an "
+            "experiment of kind vqgan"
         )
     return _manifest_facts(settings.model_dump_json())
 

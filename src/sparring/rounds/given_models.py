@@ -24,7 +24,7 @@ def given_model(directory: Path, kind: str, where: str) -> dict[str, Any]:
             f"{where} is {str(directory)!r}, which holds a {found}, expected a diffusers model "
             f"directory of a {kind}"
         )
-    for name in DENOISER_FILES if kind == "UNet2DModel" else MODEL_FILES:
+    for name in DENOISER_FILES if kind.startswith("UNet") else MODEL_FILES:
         if not (directory / name).is_file():
             raise UserError(
                 f"{where} is {str(directory)!r}, which has no {name}; save the model with "

@@ -16,6 +16,8 @@ from ..settings.parts import DiscriminatorSettings, EvaluationSettings, Sampling
 from ..settings.stages import StageSettings
 from ..settings.volume_stages import PackVolumes
 from ..settings.volumes import AnyVolumes
+from ..settings.vqgan_stages import EncodeVolumes
+from .encodings import given_encodings
 from .loading import Rounds
 from .vqgan import RULES as VQGAN_RULES
 from .vqgan import vqgan_settings
@@ -105,8 +107,8 @@ def stage_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSett
     if rule == "train_autoencoder":
         chosen = rounds.config.autoencoders[wildcards["autoencoder"]]
         return stages.TrainAutoencoder(autoencoder=chosen)
-    if rule == "encode_layouts":
-        return stages.EncodeLayouts(dataset=_giving_latents(rounds, wildcards["dataset"]))
+    if rule in ("encode_layouts", "encode_volumes") and "autoencoder" in wildcards:
+        return _encoding_settings(rounds, rule, wildcards["dataset"], wildcards["autoencoder"])
     if rule == "export_pipeline":
         return stages.ExportPipeline()
     if rule in VQGAN_RULES:
@@ -126,6 +128,12 @@ def stage_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSett
     if "iteration" in wildcards:
         return _iteration_settings(rounds, rule, wildcards)
     return _evaluation_settings(rounds, rule, name)
+
+
+def _encoding_settings(rounds: Rounds, rule: str, dataset: str, autoencoder: str) -> StageSettings:
+    if rule == "encode_volumes":
+        return EncodeVolumes(patch_size=given_encodings(rounds)[dataset, autoencoder].patch_size)
+    return stages.EncodeLayouts(dataset=_giving_latents(rounds, dataset))
 
 
 def _iteration_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSettings:
@@ -183,6 +191,8 @@ def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
             num_samples=e.evaluation.decoded,
             inception_weights=e.evaluation.inception_weights,
         )
+    if rule == "measure_volumes":
+        return stages.MeasureVolumes(seed=e.evaluation.seed, num_samples=e.evaluation.decoded)
     if rule == "compare_models":
         return stages.CompareModels(evaluation=_without(e.evaluation, stages.CompareModels))
     if rule == "compare_samples":
@@ -229,7 +239,7 @@ def _place(rule: str, wildcards: Wildcards) -> str:
         return f"datasets/{w['dataset']}"
     if rule == "train_autoencoder":
         return f"autoencoders/{w['autoencoder']}"
-    if rule == "encode_layouts":
+    if rule == "encode_layouts" or (rule == "encode_volumes" and "phase" not in w):
         return f"latents/{w['dataset']}-{w['autoencoder']}"
     if rule == "train_vqgan_reconstruction":
         return f"{w['experiment']}/reconstruction"

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from ..settings.parts import NULL
+from ..settings.volumes import AnyVolumes
+from .encodings import is_layouts_autoencoder, volume_encoding
 from .jobs import Wildcards
 from .loading import Rounds
 from .semantic import measures_layouts
@@ -13,10 +15,12 @@ Listed = tuple[str, Wildcards]
 
 def all_jobs(rounds: Rounds) -> Iterator[Listed]:
     """(rule, wildcards) of every job that `rule all` can need."""
-    for dataset in rounds.datasets:
+    for dataset in _sets_of_layouts(rounds):
         yield "pack_layouts", {"dataset": dataset}
     yield from _volumes(rounds)
-    pairs = sorted({rounds.data_of(name) for name in rounds.experiments})
+    yield from _encoded_volumes(rounds)
+    of_layouts = [n for n in rounds.experiments if is_layouts_autoencoder(rounds, n)]
+    pairs = sorted({rounds.data_of(name) for name in of_layouts})
     for autoencoder in sorted({autoencoder for _, autoencoder in pairs}):
         yield "train_autoencoder", {"autoencoder": autoencoder}
     for dataset, autoencoder in pairs:
@@ -30,6 +34,23 @@ def all_jobs(rounds: Rounds) -> Iterator[Listed]:
         yield from _rounds_of(rounds, name)
     for name in rounds.judged_names:
         yield from _judging_of(rounds, name)
+
+
+def _sets_of_layouts(rounds: Rounds) -> list[str]:
+    """Datasets of layouts that some experiment uses."""
+    known = rounds.config.datasets
+    return [name for name in rounds.datasets if not isinstance(known[name], AnyVolumes)]
+
+
+def _encoded_volumes(rounds: Rounds) -> Iterator[Listed]:
+    """Encodings that denoisers are trained on."""
+    found = (volume_encoding(rounds, name) for name in rounds.experiments)
+    for encoding in dict.fromkeys(e for e in found if e is not None):
+        if encoding.experiment is None:
+            yield "encode_volumes", {"dataset": encoding.dataset, "autoencoder": encoding.key}
+        else:
+            place = {"experiment": encoding.experiment, "phase": str(encoding.phase)}
+            yield "encode_volumes", place
 
 
 def _volumes(rounds: Rounds) -> Iterator[Listed]:
@@ -64,6 +85,8 @@ def _judging_of(rounds: Rounds, name: str) -> Iterator[Listed]:
     rules = ["sample_evaluation", "evaluate"]
     if measures_layouts(rounds, name):
         rules.append("measure_layouts")
+    if not is_layouts_autoencoder(rounds, name):
+        rules.append("measure_volumes")
     for rule in rules[1:]:
         yield rule, {"experiment": name, "model": NULL}
     for experiment, model in rounds.compared(name).values():

@@ -1,5 +1,6 @@
 """What a pipeline is exported from: an experiment's model, and the folders that speak of it."""
 
+from .encodings import volume_encoding
 from .loading import Rounds
 
 
@@ -11,13 +12,7 @@ def final_denoiser(rounds: Rounds, name: str) -> str:
 
 def lineage(rounds: Rounds, name: str) -> list[str]:
     """Folders of results with records of a model's data, training and start, its own first."""
-    dataset, autoencoder = rounds.data_of(name)
-    results = rounds.config.results
-    data = [
-        f"{results}/datasets/{dataset}",
-        f"{results}/autoencoders/{autoencoder}",
-        f"{results}/latents/{dataset}-{autoencoder}",
-    ]
+    results, data = rounds.config.results, _data(rounds, name)
     places = [final_denoiser(rounds, name).removesuffix("/denoiser")]
     current: str | None = name
     while current is not None:
@@ -31,3 +26,18 @@ def lineage(rounds: Rounds, name: str) -> list[str]:
             places.append(directory.removesuffix("/denoiser"))
         current = start
     return list(dict.fromkeys([*places, *data]))
+
+
+def _data(rounds: Rounds, name: str) -> list[str]:
+    """Folders that speak of the dataset, the autoencoder and the latents."""
+    dataset, autoencoder = rounds.data_of(name)
+    results, encoding = rounds.config.results, volume_encoding(rounds, name)
+    places = [f"datasets/{dataset}"]
+    if encoding is None:
+        places += [f"autoencoders/{autoencoder}", f"latents/{dataset}-{autoencoder}"]
+    elif encoding.experiment is None:
+        places.append(encoding.place)
+    else:
+        phases = dict.fromkeys(("reconstruction", encoding.phase))
+        places += [f"{encoding.experiment}/{phase}" for phase in phases]
+    return [f"{results}/{place}" for place in places]

@@ -39,7 +39,9 @@ def parse_reference(text: str, source: str, key: str) -> Reference:
     )
 
 
-def parse_vqgan_reference(text: str, source: str) -> tuple[str, Phase | None] | str:
+def parse_vqgan_reference(
+    text: str, source: str, key: str = "start_from"
+) -> tuple[str, Phase | None] | str:
     """(experiment, phase or None for its last) of `name` or `name@phase`; else a directory."""
     name, at, phase = text.partition("@")
     if re.match(NAME, name) and (not at or phase in get_args(Phase)):
@@ -47,7 +49,7 @@ def parse_vqgan_reference(text: str, source: str) -> tuple[str, Phase | None] | 
     if "/" in text:
         return text
     raise UserError(
-        f"{source}: start_from is {text!r}, expected an experiment of kind vqgan (name, "
+        f"{source}: {key} is {text!r}, expected an experiment of kind vqgan (name, "
         "name@reconstruction, name@adversarial, name@control) or a model directory (a path with "
         "a /)"
     )

@@ -3,6 +3,7 @@
 from ..data.images import classes_file
 from ..errors import UserError
 from ..settings.dataset import ManifestDataset
+from .encodings import is_layouts_autoencoder
 from .given_models import given_model
 from .loading import Rounds
 
@@ -38,6 +39,8 @@ def check_semantic(rounds: Rounds, name: str) -> None:
 
 def measures_layouts(rounds: Rounds, name: str) -> bool:
     """Whether decoded samples are measured as layouts: the dataset names classes."""
+    if not is_layouts_autoencoder(rounds, name):
+        return False
     settings = rounds.config.datasets[rounds.data_of(name)[0]]
     return not isinstance(settings, ManifestDataset) or classes_file(settings) is not None
 

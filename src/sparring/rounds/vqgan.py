@@ -11,9 +11,9 @@ from ..settings import vqgan_stages as stages
 from ..settings.stages import StageSettings
 from ..settings.volumes import VolumeDataset
 from ..settings.vqgan_experiment import Phase, VqganExperiment
+from .encodings import resolved_vqgan, volume_encoding
 from .given_models import given_model
 from .loading import Rounds
-from .references import parse_vqgan_reference
 
 SMALLEST_SIDE = 11
 """Voxels that the structural similarity needs along every axis."""
@@ -73,16 +73,7 @@ def vqgan_reference(rounds: Rounds, name: str) -> tuple[str, Phase] | str | None
     text = rounds.vqgan(name).start_from
     if text is None:
         return None
-    reference = parse_vqgan_reference(text, rounds.file(name))
-    if isinstance(reference, str):
-        return reference
-    other, phase = rounds.vqgan(reference[0]), reference[1]
-    if phase is not None and phase not in other.phases:
-        raise UserError(
-            f"{rounds.file(name)}: start_from is {text!r}, but {reference[0]} has only "
-            f"{', '.join(other.phases)}"
-        )
-    return reference[0], phase or other.last_phase
+    return resolved_vqgan(rounds, name, "start_from", text)
 
 
 def start_vqgan(rounds: Rounds, name: str) -> str | None:
@@ -95,7 +86,9 @@ def start_vqgan(rounds: Rounds, name: str) -> str | None:
 
 def volumes_used(rounds: Rounds) -> list[str]:
     """Datasets of volumes that some experiment uses."""
-    return sorted({experiment.dataset for experiment in rounds.vqgans.values()})
+    encodings = (volume_encoding(rounds, name) for name in rounds.experiments)
+    used = {encoding.dataset for encoding in encodings if encoding is not None}
+    return sorted(used | {experiment.dataset for experiment in rounds.vqgans.values()})
 
 
 def check_vqgans(rounds: Rounds) -> None:

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
-from diffusers.models.unets.unet_2d import UNet2DModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
 from ..compute import Compute
 from ..errors import UserError
-from ..models.denoiser import predict, predict_guided
+from ..models.denoiser import Denoiser, predict, predict_guided, sampled_shape
 from ..randomness import Key, generator, normals
 from ..settings.parts import SampleGrid, SamplingSettings
 
@@ -42,7 +41,7 @@ class Sampler:
 
     def __init__(
         self,
-        model: UNet2DModel,
+        model: Denoiser,
         schedule: DDIMScheduler,
         settings: SamplingSettings | SampleGrid,
         compute: Compute,
@@ -60,15 +59,13 @@ class Sampler:
 
     @torch.no_grad()
     def sample(self, numbers: range, seed: int, *key: Key, labels: Tensor | None = None) -> Tensor:
-        """Latents `[B,C,H,W]` float32 for these sample numbers.
+        """Latents `[B,C,H,W]` or `[B,C,D,H,W]` float32 for these sample numbers.
 
         `labels` are the numbers of their conditions, `[B]`, which class-conditional denoisers need.
         """
         scheduler = self._make()
         scheduler.set_timesteps(self.settings.num_steps, device=self.compute.device)
-        config = self.model.config
-        shape = (config.in_channels, config.sample_size, config.sample_size)
-        noise = normals(shape, numbers, seed, *key, device=self.compute.device)
+        noise = normals(sampled_shape(self.model), numbers, seed, *key, device=self.compute.device)
         latents = noise * scheduler.init_noise_sigma
         options = self._step_options([generator(seed, *key, "steps", n) for n in numbers])
         for t in scheduler.timesteps:

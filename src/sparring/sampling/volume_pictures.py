@@ -1,4 +1,4 @@
-"""Volumes in pictures: three planes of the original, the reconstruction and their difference."""
+"""Volumes in pictures: three planes of each, beside a reconstruction its difference too."""
 
 from collections.abc import Sequence
 
@@ -35,6 +35,20 @@ def three_planes(
             row.append(_to_scale(colours, _across(spacing, axis), original.shape, spacing))
         rows.append(row)
     return _assembled(rows, [label for label, *_ in columns])
+
+
+def middle_planes(volumes: np.ndarray, window: tuple[float, float]) -> np.ndarray:
+    """Axial, coronal and sagittal planes through the middle of HU volumes `[N,D,H,W]` in RAS, side
+    by side: uint8 `[N,H,W,3]`. Planes of less than the greatest height are continued in black.
+    """
+    pictures = []
+    for volume in volumes:
+        planes = [np.asarray(_grey(_plane(volume, axis), window)) for axis in _PLANES.values()]
+        height = max(plane.shape[0] for plane in planes)
+        below = [((0, height - plane.shape[0]), (0, _GAP), (0, 0)) for plane in planes]
+        padded = [np.pad(plane, pad) for plane, pad in zip(planes, below, strict=True)]
+        pictures.append(np.concatenate(padded, axis=1)[:, :-_GAP])
+    return np.stack(pictures)
 
 
 def _plane(volume: np.ndarray, axis: int) -> np.ndarray:

@@ -31,9 +31,14 @@ class PretrainExperiment(Settings):
     kind: Literal["pretrain"]
     """Selects this form."""
     dataset: str
-    """Name of a dataset in config.yaml."""
+    """Name of a dataset in config.yaml; of volumes, the one its VQ-GAN was trained on."""
     autoencoder: str
-    """Name of an autoencoder in config.yaml."""
+    """Name of an autoencoder in config.yaml. On volumes: an experiment of kind vqgan (`name` is its
+    last phase, `name@control` or `name@reconstruction` another) or the directory of its model (a
+    path with a `/`)."""
+    patch_size: int | None = Field(None, ge=4)
+    """Side in voxels of the patches of volumes to encode, where `autoencoder` is a directory; an
+    experiment's VQ-GAN encodes patches as it was trained on."""
     seed: int = 42
     """Every random number of the experiment follows from it."""
     device: Device | None = None

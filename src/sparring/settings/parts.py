@@ -23,8 +23,14 @@ class DenoiserSettings(Settings):
         "unet64_d4_attn",
         "unet128_d3",
         "unet128_d4",
+        "unet3d_tiny",
+        "unet3d_32_d2",
+        "unet3d_64_d2",
+        "unet3d_64_d2_attn",
+        "unet3d_64_d3",
     ] = "unet64_d4"
-    """Architecture: first width, number of levels, attention. See models/presets.py."""
+    """Architecture: first width, number of levels, attention; for latents of volumes those that
+    begin with `unet3d`. See models/presets.py."""
 
 
 class NoiseScheduleSettings(Settings):

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..artefacts.latents import latents_info, read_column, read_latents, require_same_autoencoder
-from ..artefacts.layouts import Layouts
+from ..artefacts.latents import latents_info, read_latents, require_same_autoencoder
 from ..artefacts.sample_pictures import HELD_OUT, SamplePictures, write_pictures
+from ..errors import UserError
 from ..sampling.neighbours import nearest_latents
+from ..sampling.originals import LayoutOriginals, Originals, VolumeOriginals
 from ..sampling.pictures import enlarged, labelled_rows, reduced, save_picture
 from ..settings.stages import CompareSamples
 from .job import Job
@@ -16,10 +17,25 @@ from .job import Job
 _SIDE = 128  # of a picture in the file for the report, in pixels, at most
 
 
+def originals_of(
+    job: Job[CompareSamples],
+    layouts: Path | None,
+    volumes: Path | None,
+    autoencoder: Path,
+    latents: Path,
+) -> Originals:
+    """What the latents are of: packed layouts, or volumes."""
+    if (layouts is None) == (volumes is None):
+        raise UserError("--layouts, --volumes: name one of them, what the latents are of")
+    if layouts is not None:
+        return LayoutOriginals(layouts, autoencoder, job.compute())
+    assert volumes is not None
+    return VolumeOriginals(volumes, autoencoder, latents_info(latents).shape[1:], job.compute())
+
+
 def compare_samples(
     job: Job[CompareSamples],
-    layouts_file: Path,
-    autoencoder: Path,
+    originals: Originals,
     latents: tuple[Path, Path],
     samples: dict[str, Path],
     output: Path,
@@ -30,27 +46,24 @@ def compare_samples(
     `latents` are those of the train and the test split. `output` is one large picture, `pictures`
     the file that the report is made from.
     """
-    from ..models.autoencoder import Codec
-
-    codec = Codec.load(autoencoder, job.compute())
-    layouts, count = Layouts(layouts_file), job.settings.grid
-    train, test = latents
+    (train, test), count = latents, job.settings.grid
     require_same_autoencoder(*(latents_info(p) for p in (train, test, *samples.values())))
-    reals = layouts.read(layouts.originals("test")[:count])
-    reconstructed = codec.images(codec.encode(reals))
+    held_out = originals.held_out(test, count)
+    reals = originals.pictures("test", held_out)
+    reconstructed = originals.reconstructions("test", held_out)
     shown = {model: read_latents(path)[:count] for model, path in samples.items()}
-    decoded = {model: codec.images(torch.from_numpy(z).float()) for model, z in shown.items()}
-    rows = {HELD_OUT: layouts.rgb(reals), "their reconstructions": reconstructed}
+    decode = originals.decoder.images
+    decoded = {model: decode(torch.from_numpy(z).float()) for model, z in shown.items()}
+    rows = {originals.label: reals, "their reconstructions": reconstructed}
     rows |= {f"samples: {model}": images for model, images in decoded.items()}
     save_picture(output, labelled_rows({k: enlarged(v) for k, v in rows.items()}))
 
-    originals = np.flatnonzero(~read_column(test, "is_augmented"))[:count]
-    queries = {HELD_OUT: read_latents(test, originals), **shown}
+    queries = {HELD_OUT: read_latents(test, held_out), **shown}
     least = min(len(z) for z in queries.values())  # there may be fewer held-out layouts
     training, ids, nearest, distance = _neighbours(
-        layouts, train, np.stack([z[:least] for z in queries.values()]), job.settings.neighbours
+        originals, train, np.stack([z[:least] for z in queries.values()]), job.settings.neighbours
     )
-    images = (layouts.rgb(reals), *decoded.values())
+    images = (reals, *decoded.values())
     write_pictures(
         pictures,
         SamplePictures(
@@ -66,17 +79,16 @@ def compare_samples(
 
 
 def _neighbours(
-    layouts: Layouts, train: Path, queries: np.ndarray, count: int
+    originals: Originals, train: Path, queries: np.ndarray, count: int
 ) -> tuple[np.ndarray, tuple[str, ...], np.ndarray, np.ndarray]:
-    """Training layouts nearest to latents `[R,N,C,H,W]`, of each the K = `count` nearest.
+    """What training latents nearest to `[R,N,C,...]` are of, of each the K = `count` nearest.
 
     They come as RGB `[T,H,W,3]` with their ids, then numbers in these and distances `[R,N,K]`.
     Augmented copies count too where the latents have them: a denoiser may know these by heart.
     """
     rows, distance = nearest_latents(queries.reshape(-1, *queries.shape[2:]), train, count)
     used, nearest = np.unique(rows, return_inverse=True)
-    packed = layouts.rows("train")[used]
-    names = tuple(layouts.sample_id[row] for row in packed)
+    names = tuple(originals.names("train", used))
     shape = (*queries.shape[:2], -1)
-    rgb = layouts.rgb(layouts.read(packed))
+    rgb = originals.pictures("train", used)
     return rgb, names, nearest.reshape(shape), distance.reshape(shape)

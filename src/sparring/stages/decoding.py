@@ -7,11 +7,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..artefacts.latents import LatentsInfo, latents_info, read_latents, require_shape
+from ..artefacts.latents import (
+    LatentsInfo,
+    latents_info,
+    read_latents,
+    require_shape,
+    side_of,
+)
 from ..compute import Compute
 from ..errors import UserError
-from ..models.autoencoder import Codec, autoencoder_digest
+from ..models.autoencoder import autoencoder_digest
 from ..progress import progress
+from ..sampling.decoders import Decoder, load_decoder
 from ..sampling.pictures import enlarged, grid, save_picture
 from ..settings.stages_by_hand import Decode, Sample
 from .job import Job
@@ -42,11 +49,15 @@ def decode_latents(job: Job[Decode], latents: Path, autoencoder: Path, output: P
     _draw(codec, latents, s.num_samples or info.count, s.batch_size, s.grid, output)
 
 
-def _codec(autoencoder: Path, info: LatentsInfo, compute: Compute) -> Codec:
+def _codec(autoencoder: Path, info: LatentsInfo, compute: Compute) -> Decoder:
     """The autoencoder; refuses latents that it cannot decode, warns of those of another one."""
-    codec = Codec.load(autoencoder, compute)
-    channels = codec.model.config.latent_channels
-    require_shape(info, channels, info.shape[-1], str(autoencoder))
+    codec = load_decoder(autoencoder, compute)
+    require_shape(info, codec.channels, side_of(info.shape), str(autoencoder))
+    if len(info.shape) - 1 != codec.dims:
+        raise UserError(
+            f"{info.path}: latents are {list(info.shape)}, but {autoencoder} decodes those of "
+            f"{codec.dims} dimensions; name the autoencoder that they belong to"
+        )
     if info.autoencoder_digest not in ("unknown", autoencoder_digest(autoencoder)):
         logger.warning(
             "%s: latents of autoencoder %s, but %s is %s: pictures may be wrong",
@@ -59,7 +70,7 @@ def _codec(autoencoder: Path, info: LatentsInfo, compute: Compute) -> Codec:
 
 
 def _draw(
-    codec: Codec, latents: Path, count: int, batch_size: int, in_grid: int, output: Path
+    codec: Decoder, latents: Path, count: int, batch_size: int, in_grid: int, output: Path
 ) -> None:
     batches, shown = batches_of(count, batch_size), []
     for rows in progress(batches, "decoding", len(batches), "batch"):

@@ -16,6 +16,7 @@ from ..artefacts.latents import (
     read_latents,
     require_same_autoencoder,
     require_shape,
+    side_of,
 )
 from ..artefacts.layouts import Layouts
 from ..artefacts.models import load_model
@@ -33,6 +34,7 @@ from ..models.denoiser import (
 from ..models.discriminator import LatentDiscriminator
 from ..models.perceptual import EncoderFeatures, PerceptualFeatures, Vgg16Features, load_vgg16
 from ..randomness import Key, seeded_initialisation
+from ..sampling.decoders import load_decoder
 from ..sampling.pictures import enlarged, grid, save_picture
 from ..settings.semantic import SemanticLoss
 from ..settings.stages import FinetuneDiffusion, FinetuneSemantic, PretrainDiffusion
@@ -75,7 +77,7 @@ def pretrain_diffusion(
     s, compute = job.settings, job.compute()
     info = _check_inputs(inputs)
     with seeded_initialisation(s.seed, "denoiser"):
-        model = build_denoiser(s.denoiser, info.shape[0], info.shape[1], len(info.conditions))
+        model = build_denoiser(s.denoiser, info.shape[0], side_of(info.shape), len(info.conditions))
     training = DenoiserTraining(
         model,
         build_scheduler(s.noise_schedule),
@@ -192,7 +194,12 @@ def _layout_rows(layouts: Layouts, split: str, latents: Path, augmented: bool) -
 def load_discriminator(directory: Path, info: LatentsInfo) -> LatentDiscriminator:
     """A discriminator for latents of this shape; it may know their conditions or none."""
     model = load_model(LatentDiscriminator, directory)
-    require_shape(info, model.config.latent_channels, info.shape[-1], str(directory))
+    require_shape(info, model.config.latent_channels, side_of(info.shape), str(directory))
+    if model.config.spatial_dims != len(info.shape) - 1:
+        raise UserError(
+            f"{directory}: a discriminator of latents of {model.config.spatial_dims} dimensions, "
+            f"but {info.path} has {list(info.shape)}; give one for these latents"
+        )
     if model.config.num_conditions not in (0, len(info.conditions)):
         raise UserError(
             f"{directory}: a discriminator of {model.config.num_conditions} conditions, but "
@@ -224,7 +231,7 @@ def _picture(
     autoencoder: Path, folder: Path, compute: Compute, tracker: Tracker
 ) -> Callable[[int, Tensor], None]:
     def draw(epoch: int, samples: Tensor) -> None:
-        picture = grid(enlarged(Codec.load(autoencoder, compute).images(samples)))
+        picture = grid(enlarged(load_decoder(autoencoder, compute).images(samples)))
         save_picture(folder / f"epoch_{epoch:03d}.png", picture)
         tracker.image(epoch, "samples", picture)
 

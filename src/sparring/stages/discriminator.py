@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..artefacts.latent_sets import LatentSet, read_labelled_sets, read_latent_set
-from ..artefacts.latents import require_same_autoencoder, require_shape
+from ..artefacts.latents import require_same_autoencoder, require_shape, side_of
 from ..artefacts.models import save_model
 from ..balance import discriminator_warnings
 from ..compute import Compute
@@ -44,7 +44,7 @@ def read_sets(
         )
     else:
         require_same_autoencoder(reals.info, fakes.info)
-    require_shape(fakes.info, reals.info.shape[0], reals.info.shape[-1], str(real_latents))
+    require_shape(fakes.info, reals.info.shape[0], side_of(reals.info.shape), str(real_latents))
     return reals, fakes
 
 
@@ -69,6 +69,7 @@ def train_discriminator(
                 s.discriminator.base_channels,
                 s.discriminator.num_layers,
                 0 if labels is None else len(reals.info.conditions),
+                spatial_dims=len(reals.info.shape) - 1,
             )
     key = ("train_discriminator", s.iteration)
     fraction = s.discriminator.val_fraction

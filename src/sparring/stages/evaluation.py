@@ -8,8 +8,9 @@ import numpy as np
 
 from ..artefacts.atomic import write_text
 from ..artefacts.latents import latents_info, read_column, read_conditions, read_latents
+from ..progress import progress
 from ..randomness import numpy_generator
-from ..settings.stages import MeasureLayouts
+from ..settings.stages import MeasureLayouts, MeasureVolumes
 from .job import Job
 from .verdict import write_statistics
 
@@ -59,6 +60,57 @@ def measure_layouts(
     write_text(output, json.dumps(figures, indent=2) + "\n")
 
 
+def measure_volumes(
+    job: Job[MeasureVolumes],
+    vqgan: Path,
+    held_out: Path,
+    samples: Path,
+    statistics: Path,
+    null: bool,
+) -> None:
+    """Statistics of a model's decoded samples, a row per volume.
+
+    For the null `samples` are training latents, of which some are drawn, and the held-out ones,
+    which all models are compared with, are decoded too: by the same VQ-GAN, so that what it loses
+    is in neither's disfavour.
+    """
+    from ..sampling.decoders import VolumeDecoder
+
+    decoder = VolumeDecoder.load(vqgan, job.compute())
+    drawn = _rows(job.settings, samples, null)
+    measured = {"samples": _of_volumes(decoder, samples, drawn, patients=null)}
+    if null:
+        total, most = latents_info(held_out).count, job.settings.num_samples
+        rows = np.arange(total)
+        if total > most:  # evenly, over all patients
+            rows = (2 * np.arange(most) + 1) * total // (2 * most)
+        measured["held_out"] = _of_volumes(decoder, held_out, rows, patients=True)
+    write_statistics(statistics, measured)
+
+
+def _of_volumes(
+    decoder: Any, latents: Path, rows: np.ndarray, patients: bool
+) -> dict[str, np.ndarray]:
+    """Statistics of decoded rows, with `group`, the number of each one's patient or noise."""
+    from ..evaluation.volume_statistics import volume_statistics
+
+    parts = []
+    for row in progress(rows, "decoding", len(rows), "volume"):
+        hu = decoder.volumes(as_tensor(read_latents(latents, np.array([row]))))
+        parts.append(volume_statistics(hu, decoder.window))
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    names = read_column(latents, "original_id")[rows].astype(str) if patients else rows
+    found["group"] = np.unique(names, return_inverse=True)[1]
+    return found | {"hu_window": np.array(decoder.window)}
+
+
+def as_tensor(latents: np.ndarray) -> Any:
+    """float32."""
+    import torch
+
+    return torch.from_numpy(latents).float()
+
+
 def _predictions(
     job: Job[MeasureLayouts], codec: Any, denoiser: Path, held_out: Path, layouts: Any
 ) -> list[dict[str, float]]:
@@ -78,7 +130,7 @@ def _predictions(
     )
 
 
-def _rows(settings: MeasureLayouts, samples: Path, draw: bool) -> np.ndarray:
+def _rows(settings: MeasureLayouts | MeasureVolumes, samples: Path, draw: bool) -> np.ndarray:
     """The first samples of a model, or a draw of training originals."""
     if not draw:
         return np.arange(min(settings.num_samples, latents_info(samples).count))

@@ -27,7 +27,7 @@ from ..artefacts.torch_files import write_tensor
 from ..errors import UserError
 from ..models.autoencoder import autoencoder_digest
 from ..models.latent_scale import Moments, standardised
-from ..models.pipeline import write_index, write_models
+from ..models.pipeline import is_of_volumes, write_index, write_models
 from ..progress import progress
 
 logger = logging.getLogger(__name__)
@@ -118,7 +118,9 @@ def export_pipeline(
     conditions = latents_info(latents).conditions if latents else []
     write_models(denoiser, autoencoder, output, conditions)
     places = list(dict.fromkeys([denoiser.parent, *results]))
-    card = model_card(output, title, _facts(output), places, conditions)
+    of_volumes = is_of_volumes(output)
+    facts = (_volume_facts if of_volumes else _facts)(output)
+    card = model_card(output, title, facts, places, conditions, of_volumes)
     write_text(output / MODEL_CARD, card)
     write_index(output, conditions)
     logger.info("pipeline in %s", output)
@@ -133,6 +135,24 @@ def _facts(pipeline: Path) -> dict[str, str]:
         "images": f"{pixels} x {pixels} pixels, RGB",
         "latents": f"{unet['in_channels']} x {side} x {side}, standardised per channel",
         "denoiser": f"UNet2DModel, {'-'.join(map(str, unet['block_out_channels']))} channels",
+        "noise schedule": f"{schedule['num_train_timesteps']} steps, {schedule['beta_schedule']}",
+        "prediction": schedule["prediction_type"],
+    }
+
+
+def _volume_facts(pipeline: Path) -> dict[str, str]:
+    unet, vqgan = read_config(pipeline / "unet"), read_config(pipeline / "vqvae")
+    sides = [s * f for s, f in zip(unet["sample_size"], vqgan["downsample"], strict=True)]
+    low, high = vqgan["hu_window"]
+    schedule = read_config(pipeline / "scheduler", SCHEDULER)
+    latents = " x ".join(map(str, (unet["in_channels"], *unet["sample_size"])))
+    spacing = vqgan.get("spacing")
+    return {
+        "volumes": f"{' x '.join(map(str, sides))} voxels, {low:g} to {high:g} HU, axes "
+        + vqgan["orientation"]
+        + (f", {' x '.join(f'{mm:g}' for mm in spacing)} mm" if spacing else ""),
+        "latents": f"{latents}, standardised per channel, rounded to codes before decoding",
+        "denoiser": f"UNet3DModel, {'-'.join(map(str, unet['block_out_channels']))} channels",
         "noise schedule": f"{schedule['num_train_timesteps']} steps, {schedule['beta_schedule']}",
         "prediction": schedule["prediction_type"],
     }

@@ -17,6 +17,7 @@ from ..artefacts.models import read_config
 from ..errors import UserError
 from ..models.autoencoder import autoencoder_digest
 from ..models.denoiser import load_denoiser, num_conditions
+from ..models.latent_scale import latent_channels
 from ..progress import progress
 from ..randomness import Key
 from ..sampling.conditions import Conditions, conditions_of
@@ -182,7 +183,7 @@ def _require_conditions(
 
 
 def _require_channels(channels: int, models: Models) -> None:
-    found = read_config(models.autoencoder).get("latent_channels")
+    found = latent_channels(read_config(models.autoencoder))
     if found != channels:
         raise UserError(
             f"{models.denoiser}: a denoiser for latents of {channels} channels, but "

@@ -21,6 +21,7 @@ from ..evaluation.layout_statistics import layout_figures
 from ..evaluation.statistics import Figure
 from ..evaluation.two_sample import Rows, auc_figure, train_panel, turns
 from ..evaluation.verdict import decide
+from ..evaluation.volume_statistics import volume_figures
 from ..progress import progress
 from ..settings.parts import NULL, EvaluationSettings
 from ..settings.stages import CompareModels, SelectBest, Summarise
@@ -37,8 +38,8 @@ class Files:
     samples: dict[str, Path]
     evaluations: dict[str, Path]
     held_out: Path
-    layouts: dict[str, Path]
-    """Statistics of decoded layouts, if they were measured."""
+    decoded: dict[str, Path]
+    """Statistics of decoded layouts or volumes, if they were measured."""
 
 
 def compare_models(job: Job[CompareModels], files: Files, output: Path) -> None:
@@ -51,7 +52,7 @@ def compare_models(job: Job[CompareModels], files: Files, output: Path) -> None:
     settings = job.settings.evaluation
     judged = {name: _read(path) for name, path in files.evaluations.items()}
     more = _fixed_figures(files, judged, settings)
-    for name, figures in _layout_figures(files, settings).items():
+    for name, figures in _decoded_figures(files, settings).items():
         more.setdefault(name, {}).update(figures)
     models = [
         Model(name, figures_of(content) | more.get(name, {})) for name, content in judged.items()
@@ -119,8 +120,8 @@ def figures_of(content: dict[str, Any]) -> dict[str, Figure]:
 
 
 def write_statistics(path: Path, statistics: dict[str, dict[str, np.ndarray]]) -> None:
-    """Statistics of layouts, by whose they are and name; float32, a row per layout."""
-    with writing(path, {"kind": "layout_statistics"}) as file:
+    """Statistics of what was decoded, by whose they are and name; float32, a row per layout."""
+    with writing(path, {"kind": "decoded_statistics"}) as file:
         for whose, columns in statistics.items():
             for name, values in columns.items():
                 file.create_dataset(f"{whose}/{name}", data=values.astype(np.float32))
@@ -162,17 +163,29 @@ def _fixed_figures(
     return found
 
 
-def _layout_figures(files: Files, settings: EvaluationSettings) -> dict[str, dict[str, Figure]]:
-    """Figures of decoded layouts, with the same resamples for every model."""
-    if not files.layouts:
+def _decoded_figures(files: Files, settings: EvaluationSettings) -> dict[str, dict[str, Figure]]:
+    """Figures of decoded layouts or volumes, with the same resamples for every model."""
+    if not files.decoded:
         return {}
-    reals = read_statistics(files.layouts[NULL], "held_out")
+    reals = read_statistics(files.decoded[NULL], "held_out")
+    window = reals.pop("hu_window", None)
     found = {}
-    for model, path in files.layouts.items():
+    for model, path in files.decoded.items():
         samples = read_statistics(path, "samples")
-        rows, held_out = (np.arange(len(part["class_shares"])) for part in (samples, reals))
-        found[model] = layout_figures(samples, reals, *draws_of(rows, held_out, settings))
+        samples.pop("hu_window", None)
+        draws = draws_of(_groups(samples), _groups(reals), settings)
+        if window is None:
+            found[model] = layout_figures(samples, reals, *draws)
+        else:
+            low, high = window.tolist()
+            found[model] = volume_figures(samples, reals, (low, high), *draws)
     return found
+
+
+def _groups(statistics: dict[str, np.ndarray]) -> np.ndarray:
+    """Which rows belong together, `[N]`: patches of one patient. Layouts stand alone."""
+    rows = len(next(iter(statistics.values())))
+    return statistics.get("group", np.arange(rows))
 
 
 def _short(figure: Figure) -> dict[str, float]:

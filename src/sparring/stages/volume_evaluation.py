@@ -23,6 +23,7 @@ from ..evaluation.volumes import compare
 from ..inference.reconstruction import autoencoding, reconstruct
 from ..models.vqgan import VQGAN
 from ..progress import progress
+from ..sampling.decoders import require_statistics
 from ..sampling.pictures import save_picture
 from ..sampling.volume_pictures import three_planes
 from ..settings.vqgan_stages import (
@@ -104,11 +105,7 @@ def encode_volumes(
     """
     s, compute = job.settings, job.compute()
     volumes, vqgan = Volumes(volumes_file), load_model(VQGAN, model).to(compute.device)
-    if vqgan.config.latents_mean is None:
-        raise UserError(
-            f"{model}: its config.json has no latents_mean and latents_std; take the model through "
-            "an experiment (start_from, with discriminator_iter_start: 0), which measures them"
-        )
+    require_statistics(vqgan.config, str(model))
     attributes = {
         "kind": "encoded",
         "autoencoder_digest": model_digest(model),

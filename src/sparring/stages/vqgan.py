@@ -15,7 +15,8 @@ from ..artefacts.models import load_model, read_tensors, save_model
 from ..artefacts.volumes import Volumes, to_hu
 from ..compute import Compute
 from ..data.patches import PatchSampler, grid_patches
-from ..models.vqgan import VQGAN, build_vqgan
+from ..models.vqgan import VQGAN
+from ..models.vqgan_building import build_vqgan
 from ..randomness import seeded_initialisation
 from ..sampling.pictures import save_picture
 from ..sampling.volume_pictures import three_planes

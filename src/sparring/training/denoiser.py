@@ -6,7 +6,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from diffusers.models.unets.unet_2d import UNet2DModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
@@ -14,7 +13,7 @@ from ..artefacts.histories import Row
 from ..compute import Compute
 from ..diffusion.process import ForwardProcess, Prediction
 from ..losses.noise import noise_loss
-from ..models.denoiser import forward_process, num_conditions, predict, unconditional
+from ..models.denoiser import Denoiser, forward_process, num_conditions, predict, unconditional
 from ..randomness import Key, chances, normals, permutation, timesteps
 from ..sampling.sampler import Sampler
 from ..settings.parts import DiffusionTraining
@@ -26,7 +25,7 @@ _MIN_VALIDATION_DRAWS = 512  # few held-out latents are each noised several time
 
 @dataclass(frozen=True)
 class Latents:
-    """The train and validation split on the device, `[N,C,H,W]` float32."""
+    """The train and validation split on the device, `[N,C,H,W]` or `[N,C,D,H,W]` float32."""
 
     train: Tensor
     val: Tensor
@@ -66,7 +65,7 @@ class DenoiserTraining:
 
     def __init__(
         self,
-        model: UNet2DModel,
+        model: Denoiser,
         schedule: DDIMScheduler,
         latents: Latents,
         settings: DiffusionTraining,
@@ -189,7 +188,7 @@ class DenoiserTraining:
         return parts, dict(zip(terms, totals, strict=True))
 
     def _predict(
-        self, model: UNet2DModel, x0: Tensor, eps: Tensor, t: Tensor, labels: Tensor | None
+        self, model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, labels: Tensor | None
     ) -> Prediction:
         with self.compute.autocast():
             output = predict(model, self.process.noised(x0, eps, t), t, labels)

@@ -78,7 +78,7 @@ class DiscriminatorTraining:
         key: tuple[Key, ...],
         labels: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        """`reals` and `fakes` are `[N,C,H,W]` float32 on the device.
+        """`reals` and `fakes` are `[N,C,...]` float32 on the device.
 
         `labels` are the numbers of their conditions, int64 `[N]` each, for a discriminator with
         conditions.

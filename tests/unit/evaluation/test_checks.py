@@ -54,6 +54,15 @@ def test_one_layout_that_happens_to_be_alike_is_no_leak():
     held_out_check(np.concatenate([latents(149, 1), train[:1]]), train)
 
 
+def test_what_several_training_originals_have_alike_is_no_leak():
+    """Patches of nothing but air."""
+    air = np.zeros((30, 4, 8, 8), dtype=np.float16)
+    held_out = np.concatenate([latents(30, 1), air])
+    held_out_check(held_out, np.concatenate([latents(30, 2), air]))
+    with pytest.raises(UserError, match="30 of 60"):
+        held_out_check(held_out, np.concatenate([latents(30, 2), air[:1]]))
+
+
 @pytest.mark.parametrize("scale", [0.18, 5.5, np.array([0.2, 0.3, 0.1, 0.25]).reshape(4, 1, 1)])
 def test_samples_at_another_scale_are_refused(scale):
     """Standardised reals beside raw samples, or the other way round."""

@@ -12,6 +12,14 @@ def draws(count=50, seed=0, resamples=200, groups=None):
     return Draws.of(np.arange(count) if groups is None else groups, resamples, seed, "rows")
 
 
+def test_no_resample_is_of_one_group_alone():
+    """It has no distances between groups; of few groups it would come up often."""
+    assert ((draws(2).counts > 0).sum(1) == 2).all()
+    found = draws(groups=np.repeat(["a", "b", "c"], 5), resamples=300)
+    assert ((found.counts > 0).sum(1) >= 2).all()
+    assert (draws(1).counts == 1).all()
+
+
 def test_models_are_resampled_together():
     """The same seed and groups, the same draws, whatever the rows hold."""
     assert (draws(seed=1).weights == draws(seed=1).weights).all()

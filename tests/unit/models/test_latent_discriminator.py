@@ -27,6 +27,26 @@ def test_one_logit_per_latent(levels, side):
     assert logits.dtype == torch.float32
 
 
+@pytest.mark.parametrize(("levels", "sides"), [(1, (2, 2, 2)), (2, (4, 8, 4)), (3, (8, 8, 8))])
+def test_one_logit_per_latent_of_a_volume(levels, sides):
+    critic = LatentDiscriminator(4, 8, levels, spatial_dims=3)
+    x = torch.randn(3, 4, *sides, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        logits = critic(x)
+        torch.testing.assert_close(critic(x[1:2]), logits[1:2])
+    assert logits.shape == (3,)
+    assert len(set(logits.tolist())) == 3
+
+
+def test_a_discriminator_of_volumes_comes_back_as_one(tmp_path):
+    critic = LatentDiscriminator(4, 8, 2, num_conditions=2, spatial_dims=3).eval()
+    save_model(critic, tmp_path)
+    x, labels = torch.randn(2, 4, 4, 4, 4), torch.tensor([0, 1])
+    with torch.no_grad():
+        again = load_model(LatentDiscriminator, tmp_path)(x, labels)
+        torch.testing.assert_close(again, critic(x, labels))
+
+
 def test_outputs_are_unbounded(discriminator):
     """No sigmoid, tanh or clamp inside: a bolder head gives logits far beyond [-1, 1]."""
     x = torch.randn(64, 4, 8, 8, generator=torch.Generator().manual_seed(1))

@@ -32,9 +32,25 @@ OURS = {
     "unet128_d4": 55_594_384,
     "unet_tiny": 2_544_688,
 }
+# Of volumes, with 64 channels in and out: a VQ-GAN's codes of its default dimension.
+OF_VOLUMES = {
+    "unet3d_tiny": 1_830_176,
+    "unet3d_32_d2": 7_106_656,
+    "unet3d_64_d2": 28_186_752,
+    "unet3d_64_d2_attn": 41_526_336,
+    "unet3d_64_d3": 74_239_488,
+}
 
 
-@pytest.mark.parametrize("name", sorted(PRESETS))
+@pytest.mark.parametrize("name", sorted(OF_VOLUMES))
+def test_parameter_counts_of_volumes(name):
+    with torch.device("meta"):
+        model = build_denoiser(DenoiserSettings(preset=name), 64, (16, 16, 16))
+    count = sum(p.numel() for p in model.parameters())
+    assert count == OF_VOLUMES[name] == PRESETS[name].parameters
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
 def test_parameter_counts(name):
     """Built without memory, so the 55 M ones cost nothing."""
     with torch.device("meta"):
@@ -47,10 +63,11 @@ def test_parameter_counts(name):
 
 def test_every_preset_is_offered_and_counted():
     offered = DenoiserSettings.model_fields["preset"].annotation.__args__
-    assert set(offered) == set(PRESETS) == set(OURS)
+    assert set(offered) == set(PRESETS) == set(OURS) | set(OF_VOLUMES)
+    assert {n for n, preset in PRESETS.items() if preset.dims == 3} == set(OF_VOLUMES)
 
 
-@pytest.mark.parametrize("name", sorted(PRESETS))
+@pytest.mark.parametrize("name", sorted(OURS))
 def test_attention_is_where_the_name_says(name):
     with torch.device("meta"):
         model = build_denoiser(DenoiserSettings(preset=name), 16, 32)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from sparring.artefacts.models import load_model, save_model
-from sparring.models.vqgan import VQGAN, FromChannels, ToChannels, build_vqgan
+from sparring.models.vqgan import VQGAN, FromChannels, ToChannels
+from sparring.models.vqgan_building import build_vqgan
 from sparring.randomness import seeded_initialisation
 from sparring.settings.vqgan import VqganModel
 

@@ -1,6 +1,6 @@
 """Costs of VQ-GANs, found without computing anything."""
 
-from sparring.models.vqgan import build_vqgan
+from sparring.models.vqgan_building import build_vqgan
 from sparring.models.vqgan_costs import vqgan_costs
 from sparring.settings.vqgan import VqganAdversarial, VqganModel
 

@@ -3,6 +3,7 @@
 import pytest
 
 from sparring.errors import UserError
+from sparring.rounds import latents_file
 
 
 def refusal(project, *names) -> str:
@@ -143,7 +144,7 @@ def test_dataset_and_autoencoder_are_inherited_through_any_number_of_experiments
     project.adversarial("exp", start_from="first")
     rounds = project.load()
     assert rounds.data_of("exp") == ("tiny", "kl")
-    assert rounds.latents("exp", "val") == project.results("latents/tiny-kl/val.h5")
+    assert latents_file(rounds, "exp", "val") == project.results("latents/tiny-kl/val.h5")
 
 
 def test_one_of_dataset_and_autoencoder_may_be_set_and_the_other_inherited(project):

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from sparring.errors import UserError
-from sparring.rounds import check_rounds
+from sparring.rounds import check_rounds, latents_file
 from sparring.settings.reading import read_yaml
 
 
@@ -55,7 +55,7 @@ def test_the_base_and_the_sweep_are_no_experiments_of_the_run(project, sweep):
 def test_members_share_one_dataset_and_one_autoencoder(project, sweep):
     sweep({"denoiser.preset": PRESETS, "seed": [1, 2]})
     rounds = project.load("sizes")
-    assert {rounds.latents(name, "train") for name in rounds.requested} == {
+    assert {latents_file(rounds, name, "train") for name in rounds.requested} == {
         project.results("latents/tiny-kl/train.h5")
     }
 

@@ -3,7 +3,7 @@
 import torch
 
 from sparring.compute import Compute
-from sparring.models.vqgan import build_vqgan
+from sparring.models.vqgan_building import build_vqgan
 from sparring.randomness import normals, seeded_initialisation
 from sparring.settings.vqgan import (
     CodebookSettings,
