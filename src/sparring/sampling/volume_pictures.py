@@ -45,9 +45,9 @@ def middle_planes(volumes: np.ndarray, window: tuple[float, float]) -> np.ndarra
     for volume in volumes:
         planes = [np.asarray(_grey(_plane(volume, axis), window)) for axis in _PLANES.values()]
         height = max(plane.shape[0] for plane in planes)
-        below = [((0, height - plane.shape[0]), (0, _GAP), (0, 0)) for plane in planes]
+        below = [((0, height - plane.shape[0]), (0, GAP), (0, 0)) for plane in planes]
         padded = [np.pad(plane, pad) for plane, pad in zip(planes, below, strict=True)]
-        pictures.append(np.concatenate(padded, axis=1)[:, :-_GAP])
+        pictures.append(np.concatenate(padded, axis=1)[:, :-GAP])
     return np.stack(pictures)
 
 
