@@ -68,8 +68,6 @@ LAYOUT_PRESETS = [n for n, p in PRESETS.items() if p.dims == 2 and n != "unet_ti
 
 
 @pytest.mark.parametrize("name", LAYOUT_PRESETS)
-    "name", [n for n, p in PRESETS.items() if p.dims == 2 and n != "unet_tiny"]
-)
 def test_every_preset_is_found_by_width_depth_and_attention(name):
     width, depth, *attention = name.removeprefix("unet").split("_")
     parts = {"width": int(width), "depth": int(depth[1:]), "attention": bool(attention)}
