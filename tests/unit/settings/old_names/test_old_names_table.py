@@ -64,7 +64,9 @@ def test_spellings_do_not_depend_on_capitals_dashes_and_groups_of_the_same_meani
         assert found[0].new == "diffusion.batch_size", place
 
 
-@pytest.mark.parametrize("name", [n for n, p in PRESETS.items() if p.dims == 2 and n != "unet_tiny"])
+@pytest.mark.parametrize(
+    "name", [n for n, p in PRESETS.items() if p.dims == 2 and n != "unet_tiny"]
+)
 def test_every_preset_is_found_by_width_depth_and_attention(name):
     width, depth, *attention = name.removeprefix("unet").split("_")
     parts = {"width": int(width), "depth": int(depth[1:]), "attention": bool(attention)}
