@@ -143,6 +143,18 @@ def test_nothing_is_left_and_a_change_plans_what_follows_it(made):
     assert not [r for r, w in other.plan() if ("iteration", "0") in w]
 
 
+def test_a_directory_of_a_vqgan_plans_an_encoding_of_its_own(made):
+    other = made.varied(made / "other_settings")
+    place = "results/vol/reconstruction/vqgan"
+    other.experiments["vol_base"] |= {"autoencoder": place, "patch_size": 32}
+    other.experiments["vol_rounds"] |= {"num_samples": 5}
+    planned = other.plan()
+    (encode,) = [dict(w) for r, w in planned if r == "encode_volumes_given"]
+    assert encode["dataset"] == "phantoms"
+    assert encode["autoencoder"].endswith("_patch32")
+    assert not {"pack_volumes", "train_vqgan_reconstruction"} & {rule for rule, _ in planned}
+
+
 def test_a_denoiser_on_the_latents_goes_by_hand_too(made):
     """Pictures of samples of volumes."""
     command = [sys.executable, str(REPOSITORY / "workflow/scripts/sample.py"), "--device", "cpu"]

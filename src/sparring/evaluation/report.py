@@ -19,6 +19,9 @@ _SHOWN = (
     "palette_purity",
     "head_agreement",
     "segmentation_accuracy",
+    "gradient_ratio",
+    "hu_distance",
+    "tissue_distance",
 )
 _PLOTTED = {
     "fixed_auc_linear": "AUC of the linear judges",

@@ -21,6 +21,7 @@ from .loop import Mean, Weights
 from .optimisation import WeightAverage, add_up, lr_factor, set_learning_rate
 
 _MIN_VALIDATION_DRAWS = 512  # few held-out latents are each noised several times
+_DRAWN_NUMBERS, _FEWEST_DRAWS = 2**23, 64  # the noise of volumes is large, and each says more
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,7 @@ class DenoiserTraining:
         Timesteps are spread evenly over [0, T) and dealt to the rows in a fixed order.
         """
         val, device = self.latents.val, self.compute.device
-        draws = len(val) * -(-_MIN_VALIDATION_DRAWS // len(val))
+        draws = len(val) * -(-_least_draws(val) // len(val))
         rows = torch.arange(draws) % len(val)
         even = (torch.arange(draws) + 0.5) / draws * self.process.num_timesteps
         t = even.long()[permutation(draws, self._seed, "validation", "timestep")]
@@ -249,6 +250,14 @@ class DenoiserTraining:
         key = (self._seed, "sample_grid")
         batches = sampler.batches(grid.num_samples, 64, *key, labels=labels)
         return torch.cat(list(batches))
+
+
+def _least_draws(val: Tensor) -> int:
+    """How often latents are noised to validate: of large ones of volumes less, for the noise of all
+    draws is kept."""
+    if val.ndim < 5:
+        return _MIN_VALIDATION_DRAWS
+    return min(_MIN_VALIDATION_DRAWS, max(_FEWEST_DRAWS, _DRAWN_NUMBERS // val[0].numel()))
 
 
 def on_device(latents: np.ndarray, compute: Compute) -> Tensor:

@@ -18,7 +18,7 @@ from sparring.settings.parts import (
     NoiseScheduleSettings,
     PretrainSettings,
 )
-from sparring.training.denoiser import DenoiserTraining, Latents
+from sparring.training.denoiser import DenoiserTraining, Latents, _least_draws
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
 from sparring.training.finetuning import Finetuning, Opponent
 
@@ -98,6 +98,16 @@ def test_the_discriminator_stays_as_it_is_and_the_control_differs(tiny):
 def test_the_discriminator_learns_a_shift_of_volumes(tiny, tmp_path):
     rows = tiny.run(discriminating(tiny), tmp_path).history
     assert float(rows[-1]["val_loss"]) < float(rows[0]["val_loss"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "draws"),
+    [((4, 8, 8), 512), ((64, 32, 32), 512), ((64, 8, 8, 8), 256), ((64, 32, 32, 32), 64)],
+)
+def test_the_noise_of_validation_is_bounded_for_volumes(monkeypatch, shape, draws):
+    """All of it is kept: 512 draws of the last would take 4 GB."""
+    monkeypatch.setattr("sparring.training.denoiser._MIN_VALIDATION_DRAWS", 512)
+    assert _least_draws(torch.empty(3, *shape, device="meta")) == draws
 
 
 @pytest.mark.parametrize("make", [pretraining, finetuning, discriminating])
