@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from sparring.settings.stages import MeasureVolumes
+from sparring.settings.volume_stages import MeasureVolumes
 from sparring.stages.job import Job, StageParser, run_job
 
 

@@ -14,7 +14,7 @@ from ..settings.config import RUN_KEYS, Config
 from ..settings.dataset import DatasetSettings, LayoutDataset, ManifestDataset, ProceduralDataset
 from ..settings.parts import DiscriminatorSettings, EvaluationSettings, SamplingSettings
 from ..settings.stages import StageSettings
-from ..settings.volume_stages import PackVolumes
+from ..settings.volume_stages import MeasureVolumes, PackVolumes
 from ..settings.volumes import AnyVolumes
 from ..settings.vqgan_stages import EncodeVolumes
 from .encodings import given_encodings
@@ -192,7 +192,7 @@ def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
             inception_weights=e.evaluation.inception_weights,
         )
     if rule == "measure_volumes":
-        return stages.MeasureVolumes(seed=e.evaluation.seed, num_samples=e.evaluation.decoded)
+        return MeasureVolumes(seed=e.evaluation.seed, num_samples=e.evaluation.decoded)
     if rule == "compare_models":
         return stages.CompareModels(evaluation=_without(e.evaluation, stages.CompareModels))
     if rule == "compare_samples":

@@ -82,10 +82,10 @@ class VolumeOriginals:
         self._size = sides[0] * self.decoder.model.factor[0]
 
     def held_out(self, latents: Path, count: int) -> np.ndarray:
-        """Evenly spaced: neighbours are of one volume."""
+        """Evenly spaced, for neighbours are of one volume; from each another part of it."""
         total = latents_info(latents).count
         shown = min(count, total)
-        return np.array([(2 * n + 1) * total // (2 * shown) for n in range(shown)])
+        return np.array([n * total // shown + n % (total // shown) for n in range(shown)])
 
     def pictures(self, split: str, rows: np.ndarray) -> np.ndarray:
         """Planes through the middle."""

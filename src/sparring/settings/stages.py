@@ -250,16 +250,6 @@ class MeasureLayouts(StageSettings):
         return [self.inception_weights] if self.inception_weights else []
 
 
-class MeasureVolumes(StageSettings):
-    """A model's decoded samples as volumes."""
-
-    stage = "measure_volumes"
-    seed: int
-    """The draw of training volumes."""
-    num_samples: int = Field(1000, ge=8)
-    """At most so many samples, and held-out volumes, are decoded."""
-
-
 class CompareModels(StageSettings):
     """All models of an experiment by the same scorers, and what their differences say."""
 

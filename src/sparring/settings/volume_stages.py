@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydantic import Field
+
 from .stages import StageSettings
 from .volumes import HUWindow, VolumeGrid, VolumeSettings, WindowSettings
 
@@ -29,3 +31,13 @@ class ReconstructVolume(StageSettings, VolumeGrid, HUWindow):
     """Drop axes of length 1 from volumes of more than three dimensions, instead of refusing."""
     inference: WindowSettings = WindowSettings()
     """How windows are laid over the volume."""
+
+
+class MeasureVolumes(StageSettings):
+    """A model's decoded samples as volumes."""
+
+    stage = "measure_volumes"
+    seed: int
+    """The draw of training volumes."""
+    num_samples: int = Field(1000, ge=8)
+    """At most so many samples, and held-out volumes, are decoded."""

@@ -10,7 +10,8 @@ from ..artefacts.atomic import write_text
 from ..artefacts.latents import latents_info, read_column, read_conditions, read_latents
 from ..progress import progress
 from ..randomness import numpy_generator
-from ..settings.stages import MeasureLayouts, MeasureVolumes
+from ..settings.stages import MeasureLayouts
+from ..settings.volume_stages import MeasureVolumes
 from .job import Job
 from .verdict import write_statistics
 

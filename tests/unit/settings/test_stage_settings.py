@@ -23,7 +23,6 @@ from sparring.settings.stages import (
     FinetuneSemantic,
     GatherFake,
     MeasureLayouts,
-    MeasureVolumes,
     PackLayouts,
     PretrainDiffusion,
     SampleEvaluation,
@@ -35,7 +34,7 @@ from sparring.settings.stages import (
     TrainDiscriminator,
 )
 from sparring.settings.stages_by_hand import BuildDiscriminatorDataset, Decode, Sample
-from sparring.settings.volume_stages import PackVolumes, ReconstructVolume
+from sparring.settings.volume_stages import MeasureVolumes, PackVolumes, ReconstructVolume
 from sparring.settings.volumes import PhantomDataset
 from sparring.settings.vqgan_stages import (
     EncodeVolumes,
