@@ -16,7 +16,8 @@ def figure(value, se=SE, seed=0):
     return Figure.of(value, value + se / 2**0.5 * noise / noise.std(ddof=1))
 
 
-def model(name, auc=0.7, *, linear=None, cnn=None, coverage=0.9, memorisation=0.5, frechet=1.0):
+def model(name, auc=0.7, *, linear=None, cnn=None, own=None, coverage=0.9, memorisation=0.5,
+          frechet=1.0):  # fmt: skip
     seed = sum(name.encode())
     values = {
         FIXED[0]: auc if linear is None else linear,
@@ -24,7 +25,7 @@ def model(name, auc=0.7, *, linear=None, cnn=None, coverage=0.9, memorisation=0.
         "coverage": coverage,
         "memorisation": memorisation,
         "frechet": frechet,
-        "auc_linear": auc,
+        "auc_linear": auc if own is None else own,
         "auc_cnn": auc,
     }
     return Model(name, {k: figure(v, seed=seed + n) for n, (k, v) in enumerate(values.items())})
@@ -69,6 +70,14 @@ def test_what_costs_coverage_or_memorises_is_refused(spoilt):
     found = verdict(START, bought, CONTROL)
     assert found.selected == "start"
     assert f"{next(iter(spoilt))} worsens" in found.reasons["adversarial/iteration_0"]
+
+
+def test_what_its_own_judges_tell_better_is_refused():
+    """Judges that see all models look at what these have in common."""
+    hidden = model("adversarial/iteration_0", BETTER, own=0.8)
+    found = verdict(START, hidden, CONTROL)
+    assert found.selected == "start"
+    assert "auc_linear worsens against the control" in found.reasons["adversarial/iteration_0"]
 
 
 def test_frechet_never_decides():
