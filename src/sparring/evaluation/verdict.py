@@ -19,7 +19,7 @@ _NULL_ERRORS = 3  # standard errors that the null's AUC may lie away from 0.5
 _CLAIM = 3  # training seeds
 
 
-Outcome = Literal["helped", "kept", "undecided"]
+Outcome = Literal["helped", "indication", "kept", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Verdict:
     """The place that is handed on, one sentence, and the reasons model by model."""
 
     outcome: Outcome
-    """`kept`: what was tested is not better; `undecided`: nothing can be said."""
+    """`indication`: better, but of too few training seeds to claim it; `kept`: what was tested is
+    not better; `undecided`: nothing can be said."""
     selected: str
     sentence: str
     reasons: dict[str, str]
@@ -57,8 +58,9 @@ def decide(models: list[Model], null: Model, found: list[Difference]) -> Verdict
     if accepted:
         best = min(accepted, key=lambda place: _level(place, models))
         gain = _gains(best, found, "control")
-        sentence = f"{_named(best)} helped: {gain}{_caution(seeds)}."
-        return Verdict("helped", best, sentence, _readable(reasons))
+        outcome, word = _claimed(seeds)
+        sentence = f"{_named(best)} {word}: {gain}{_caution(seeds)}."
+        return Verdict(outcome, best, sentence, _readable(reasons))
     controls = [place for place in places if place.startswith("control/")]
     better = [place for place in controls if not shortcomings(place, found, ("start",))]
     if better:
@@ -109,11 +111,17 @@ def _of_finetuning(place: str, found: list[Difference], seeds: int) -> Verdict:
     """An experiment without rounds hands on what it trained; the sentence says if it helped."""
     reasons = shortcomings(place, found, ("start",))
     if not reasons:
-        sentence = f"Training helped: {_gains(place, found, 'start')}{_caution(seeds)}."
+        outcome, word = _claimed(seeds)
+        sentence = f"Training {word}: {_gains(place, found, 'start')}{_caution(seeds)}."
     else:
+        outcome = "undecided"
         sentence = f"That training helped is not shown: {'; '.join(reasons)}{_caution(seeds)}."
-    outcome: Outcome = "undecided" if reasons else "helped"
     return Verdict(outcome, place, sentence, {place: "; ".join(reasons) or "accepted"})
+
+
+def _claimed(seeds: int) -> tuple[Outcome, str]:
+    """The outcome of what is better, and what is said of it."""
+    return ("helped", "helped") if seeds >= _CLAIM else ("indication", "seems to help")
 
 
 def _gains(place: str, found: list[Difference], against: str) -> str:

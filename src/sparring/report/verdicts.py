@@ -8,9 +8,10 @@ from ..artefacts.histories import Row
 from ..rounds.status import JobStatus
 from .figures import Comparisons, Estimate, Evaluation, Figure, Model, number
 
-Outcome = Literal["helped", "kept", "undecided", "trained", "unfinished", "failed"]
+Outcome = Literal["helped", "indication", "kept", "undecided", "trained", "unfinished", "failed"]
 WORDS: dict[Outcome, str] = {
     "helped": "helped",
+    "indication": "an indication",
     "kept": "did not help",
     "undecided": "no claim",
     "trained": "trained",

@@ -46,8 +46,8 @@ def verdict(*models, of=None):
 def test_better_by_both_judges_than_control_and_start_is_accepted():
     found = verdict(START, model("adversarial/iteration_0", BETTER), CONTROL)
     assert found.selected == "adversarial/iteration_0"
-    assert "Iteration 0 helped" in found.sentence
-    assert "indication" in found.sentence  # of one training seed
+    assert "Iteration 0 seems to help" in found.sentence
+    assert found.outcome == "indication"  # of one training seed
 
 
 @pytest.mark.parametrize("family", ["linear", "cnn"])
@@ -137,7 +137,9 @@ def test_runs_that_differ_more_than_samples_do_are_no_claim():
     steady = runs("adversarial/iteration_0", [0.65, 0.648, 0.652])
     found = verdict(START, *steady, *runs("control/iteration_0", [0.7] * 3))
     assert found.selected == "adversarial/iteration_0"
+    assert "Iteration 0 helped" in found.sentence
     assert "3 training seeds" in found.sentence
+    assert found.outcome == "helped"
     scattered = runs("adversarial/iteration_0", [0.58, 0.65, 0.72])
     assert verdict(START, *scattered, *runs("control/iteration_0", [0.7] * 3)).selected == "start"
 
@@ -156,7 +158,7 @@ def test_arm_and_control_are_paired_by_seed():
 def test_a_finetuned_model_is_handed_on_and_judged_against_its_start():
     good, bad = verdict(START, model("trained", BETTER)), verdict(START, model("trained", 0.8))
     assert good.selected == bad.selected == "trained"
-    assert "Training helped" in good.sentence
+    assert "Training seems to help" in good.sentence
     assert "not shown" in bad.sentence
 
 
