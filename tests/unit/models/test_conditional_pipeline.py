@@ -84,6 +84,7 @@ def test_the_index_names_the_conditions_as_other_pipelines_do(models, tmp_path):
 
 
 def test_an_unconditional_one_written_over_it_brings_no_code(models, tmp_path):
+    write_models(*models, tmp_path, NAMES)
     write_index(tmp_path, NAMES)
     assert (tmp_path / "pipeline.py").is_file()
     write_index(tmp_path)
