@@ -1,4 +1,4 @@
-"""Small pictures of an experiment's samples and of the training layouts nearest to them."""
+"""Small pictures of an experiment's samples and of the training reals nearest to them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +7,8 @@ import numpy as np
 
 from . import hdf5
 
-HELD_OUT = "held-out layouts"
-"""The name of the real layouts among `SamplePictures.names`."""
+HELD_OUT = "held-out reals"
+"""The name of the reals among `SamplePictures.names`."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class SamplePictures:
     pictures: np.ndarray
     """`[R,N,H,W,3]`, one row per name."""
     reconstructions: np.ndarray
-    """`[N,H,W,3]`: the held-out layouts through the autoencoder."""
+    """`[N,H,W,3]`: the held-out reals through the autoencoder."""
     training: np.ndarray
     """`[T,H,W,3]`: every training layout that is nearest to something here."""
     training_id: tuple[str, ...]

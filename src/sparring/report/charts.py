@@ -42,7 +42,7 @@ class Chart:
     band: tuple[float, float] | None = None
     """The wanted range, shaded."""
     null: Estimate | None = None
-    """What real layouts have, as a dashed line in its interval."""
+    """What reals have, as a dashed line in its interval."""
     null_name: str = "real against real"
     ticks: tuple[tuple[float, str], ...] = ()
     """Places along x and their names; by default numbers."""

@@ -62,7 +62,7 @@ def step_charts(histories: Histories) -> dict[str, Chart]:
 
 
 def figure_charts(evaluation: Evaluation) -> list[Chart]:
-    """One chart per figure: the models from the start on, beside control and real layouts."""
+    """One chart per figure: the models from the start on, beside control and reals."""
     return [_figure_chart(evaluation, figure) for figure in evaluation.figures if figure.is_main]
 
 
@@ -166,7 +166,7 @@ def _caption(figure: Figure) -> str:
     direction = {
         "lower": "less is better",
         "higher": "more is better",
-        "real": "nearer to real layouts is better",
+        "real": "nearer to reals is better",
         None: "",
     }[figure.better]
     return "; ".join(part for part in (figure.caption, direction) if part)

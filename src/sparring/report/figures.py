@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ..errors import UserError
 
 Better = Literal["lower", "higher", "real"]
-"""`real`: the nearer to what real layouts have, the better."""
+"""`real`: the nearer to what reals have, the better."""
 
 _NOT_FIGURES = {"model", "arm", "iteration", "num_samples", "num_held_out", "seed"}
 _ENDINGS = ("_low", "_high", "_se")
@@ -19,19 +19,19 @@ _Z = 1.96  # standard errors in half a 95 % interval
 # By the beginning of the column's name, the first that fits: title, direction, what it says.
 _KNOWN: tuple[tuple[str, str, Better | None, str], ...] = (
     ("fixed_auc", "AUC of fixed scorers", "lower", "the same judges for all models; 0.5 is chance"),
-    ("auc", "two-sample AUC", "lower", "fresh judges against held-out layouts; 0.5 is chance"),
+    ("auc", "two-sample AUC", "lower", "fresh judges against held-out reals; 0.5 is chance"),
     ("frechet", "Fréchet distance", "lower", "of feature means and covariances, to held-out ones"),
-    ("kernel", "kernel distance (MMD²)", "lower", "of features to held-out layouts"),
+    ("kernel", "kernel distance (MMD²)", "lower", "of features to held-out reals"),
     ("precision", "precision", "higher", "share of samples that lie among the reals"),
     ("recall", "recall", "higher", "share of reals that lie among the samples"),
     ("density", "density", "higher", "how densely samples lie among the reals"),
     ("coverage", "coverage", "higher", "share of reals with a sample near by"),
-    ("memoris", "memorisation share", "lower", "nearer to training layouts; 0.5 without"),
+    ("memoris", "memorisation share", "lower", "nearer to training reals; 0.5 without"),
     ("palette_purity", "palette purity", "real", "how near colours are to those of the classes"),
-    ("boundary_gap", "boundary length, gap", "lower", "to held-out layouts"),
-    ("isolated_gap", "isolated pixels, gap", "lower", "to held-out layouts"),
-    ("class_distance", "class frequencies, distance", "lower", "to held-out layouts"),
-    ("adjacency_distance", "room adjacencies, distance", "lower", "to held-out layouts"),
+    ("boundary_gap", "boundary length, gap", "lower", "to held-out reals"),
+    ("isolated_gap", "isolated pixels, gap", "lower", "to held-out reals"),
+    ("class_distance", "class frequencies, distance", "lower", "to held-out reals"),
+    ("adjacency_distance", "room adjacencies, distance", "lower", "to held-out reals"),
     ("gradient_gap", "gradient energy, gap", "lower", "|log2| of the ratio to held-out volumes"),
     ("gradient_ratio", "gradient energy, ratio", "real", "to held-out volumes; below 1 blurred"),
     ("hu_distance", "HU histogram, distance", "lower", "Wasserstein, in HU, to held-out volumes"),
@@ -109,11 +109,11 @@ class Evaluation:
     figures: tuple[Figure, ...]
     models: tuple[Model, ...]
     samples: str
-    """How many samples and held-out layouts there were, in words."""
+    """How many samples and held-out reals there were, in words."""
 
     @property
     def reals(self) -> Model | None:
-        """Real layouts against held-out ones (the null)."""
+        """Reals against held-out ones (the null)."""
         return next((m for m in self.models if m.arm in ("reals", "null")), None)
 
     @property
@@ -172,7 +172,7 @@ def read_evaluation(path: Path) -> Evaluation:
         f"{int(float(rows[0][key]))} {name}"
         for key, name in (
             ("num_samples", "samples per model"),
-            ("num_held_out", "held-out layouts"),
+            ("num_held_out", "held-out reals"),
         )
         if rows[0].get(key)
     ]

@@ -40,14 +40,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Pictures:
-    """An experiment's samples per model, and samples beside their nearest training layouts."""
+    """An experiment's samples per model, and samples beside their nearest training reals."""
 
     samples: tuple[Figure, ...]
     neighbours: tuple[Figure, ...]
     per_model: int
     per_neighbours: int
     nearest: int
-    """Training layouts beside each sample."""
+    """Training reals beside each sample."""
 
 
 def sample_figures(path: Path, budget: int) -> Pictures:
@@ -98,7 +98,7 @@ def _figures(shown: SamplePictures, tiles: int, quality: int) -> Pictures:
 
 
 def _neighbours(shown: SamplePictures, row: int, count: int, quality: int) -> Figure:
-    """Each sample, then the training layouts nearest to it, one sample per row."""
+    """Each sample, then the training reals nearest to it, one sample per row."""
     images = [
         image
         for n in range(count)

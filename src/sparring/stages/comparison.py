@@ -1,4 +1,4 @@
-"""The stage that shows: samples of every model beside reals and their nearest training layouts."""
+"""The stage that shows: samples of every model beside reals and their nearest training reals."""
 
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def compare_samples(
     save_picture(output, labelled_rows({k: enlarged(v) for k, v in rows.items()}))
 
     queries = {HELD_OUT: read_latents(test, held_out), **shown}
-    least = min(len(z) for z in queries.values())  # there may be fewer held-out layouts
+    least = min(len(z) for z in queries.values())  # there may be fewer held-out reals
     training, ids, nearest, distance = _neighbours(
         originals, train, np.stack([z[:least] for z in queries.values()]), job.settings.neighbours
     )
