@@ -36,8 +36,9 @@ graph: $(INSTALLED)
 models: $(INSTALLED)
 	$(BIN)/python workflow/scripts/list_models.py
 
+# By whole files, in their order: else one process gets all that run for minutes, one by one.
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-cluster: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/cluster/lsf_faults.py --runs 20
