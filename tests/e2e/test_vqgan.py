@@ -60,7 +60,7 @@ def test_every_phase_leaves_a_model_that_goes_on(made):
         assert config.hu_window == [-1000, 1000]
         assert len(config.latents_std) == 4
         assert weights[phase]["codebook.initialised"]
-    names = ("encoder.conv_in.weight", "decoder.conv_out.weight", "codebook.codes")
+    names = ("encoder.conv_out.weight", "decoder.conv_out.weight", "codebook.codes")
     for one, other in (("reconstruction", "adversarial"), ("adversarial", "control")):
         assert not any((weights[one][n] == weights[other][n]).all() for n in names)
 
