@@ -1,4 +1,4 @@
-"""Train a VQ-GAN on against discriminators (phase two), or without them (control)."""
+"""Go on training a VQ-GAN: against discriminators (phase two), or without them (control)."""
 
 import argparse
 from pathlib import Path

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import UserError
 from .atomic import write_text
 from .digests import file_digest, text_digest
+from .manifests import read_records
 
 COLUMNS = ("sample_id", "latent_path", "label", "is_viable", "original_id")
 _TRUE, _FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
@@ -40,7 +41,9 @@ def read_latent_manifest(
     Raises UserError for a missing file or column, an empty path, a flag that is neither true nor
     false, two rows of one name, no rows, and latents that are not there.
     """
-    rows = [_row(record, path, line) for line, record in enumerate(_records(path), start=2)]
+    instead = "expected a CSV file with a column latent_path"
+    records = read_records(path, {"latent_path": "add it"}, "latent", instead, fill=True)
+    rows = [_row(record, path, line) for line, record in enumerate(records, start=2)]
     for column, wanted in (("label", label), ("is_viable", is_viable)):
         rows = _selected(rows, column, wanted, path)
     names = set()
@@ -86,27 +89,6 @@ def require_files(files: list[Path], named_by: Path) -> None:
             f"{missing[0]}: latents are missing, as are {len(missing) - 1} others of the "
             f"{len(files)} that {named_by} names; paths are relative to the manifest"
         )
-
-
-def _records(path: Path) -> list[dict[str, str]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
-            columns, records = reader.fieldnames or [], list(reader)
-    except OSError as error:
-        raise UserError(
-            f"{path}: manifest cannot be read ({error.strerror or error}); expected a CSV file "
-            "with a column latent_path"
-        ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a UTF-8 CSV file ({error})") from error
-    if "latent_path" not in columns:
-        raise UserError(
-            f"{path}: has no column 'latent_path', found {', '.join(columns) or 'nothing'}; add it"
-        )
-    if not records:
-        raise UserError(f"{path}: manifest has no rows, expected one per latent")
-    return records
 
 
 def _row(record: dict[str, str], path: Path, line: int) -> LatentRow:

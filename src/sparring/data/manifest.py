@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from ..artefacts.layouts import SPLITS, LayoutRow, conditions_of_rows
+from ..artefacts.manifests import read_records
 from ..errors import UserError
 from ..settings.dataset import ManifestDataset, SplitFractions
 
 LATENT_COLUMN = "latent_path"
+NAME_IT = "set datasets.<name>.manifest in config.yaml"
 _TRUE = {"1", "true", "yes"}
 _FALSE = {"0", "false", "no", ""}
 
@@ -96,34 +98,11 @@ def split_counts(count: int, fractions: SplitFractions) -> tuple[int, int]:
 
 
 def _records(path: Path, settings: ManifestDataset) -> list[dict[str, str]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            records = list(reader)
-    except OSError as error:
-        raise UserError(
-            f"{path}: manifest cannot be read ({error.strerror or error}); set datasets.<name>."
-            "manifest in config.yaml"
-        ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a UTF-8 CSV file ({error})") from error
-    for key in ("layout_column", "condition"):
-        column = getattr(settings, key)
-        if column is not None and column not in columns:
-            raise UserError(
-                f"{path}: has no column {column!r}, found {', '.join(columns) or 'nothing'}; "
-                f"add it or set {key}"
-            )
-    if not records:
-        raise UserError(f"{path}: manifest has no rows, expected one per layout")
-    for number, record in enumerate(records, start=2):
-        if None in record or None in record.values():
-            raise UserError(
-                f"{path} line {number}: the number of cells differs from the header's "
-                f"{len(columns)}"
-            )
-    return records
+    named = {key: getattr(settings, key) for key in ("layout_column", "condition")}
+    required = {
+        column: f"add it or set {key}" for key, column in named.items() if column is not None
+    }
+    return read_records(path, required, "layout", NAME_IT)
 
 
 def _keep(record: dict[str, str], path: Path, settings: ManifestDataset) -> bool:

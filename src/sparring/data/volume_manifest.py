@@ -3,7 +3,6 @@
 Torch-free and quick, because the workflow reads manifests while it is parsed.
 """
 
-import csv
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from ..artefacts.layouts import SPLITS
+from ..artefacts.manifests import read_records
 from ..errors import UserError
 from ..settings.volumes import VolumeDataset
-from .manifest import split_by_group
+from .manifest import NAME_IT, split_by_group
 
 Slab = tuple[int, int]
 
@@ -70,32 +70,10 @@ def _limited(entries: list[VolumeEntry], settings: VolumeDataset) -> list[Volume
 
 
 def _records(path: Path, settings: VolumeDataset) -> list[dict[str, str]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns, records = reader.fieldnames or [], list(reader)
-    except OSError as error:
-        raise UserError(
-            f"{path}: manifest cannot be read ({error.strerror or error}); set datasets.<name>."
-            "manifest in config.yaml"
-        ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a UTF-8 CSV file ({error})") from error
-    for column in (settings.volume_column, "patient_id"):
-        if column not in columns:
-            raise UserError(
-                f"{path}: has no column {column!r}, found {', '.join(columns) or 'nothing'}; add it"
-                + ("" if column == "patient_id" else " or set volume_column")
-            )
-    if not records:
-        raise UserError(f"{path}: manifest has no rows, expected one per volume")
+    required = {settings.volume_column: "add it or set volume_column", "patient_id": "add it"}
+    records = read_records(path, required, "volume", NAME_IT)
     for number, record in enumerate(records, start=2):
-        if None in record or None in record.values():
-            raise UserError(
-                f"{path} line {number}: the number of cells differs from the header's "
-                f"{len(columns)}"
-            )
-        for column in (settings.volume_column, "patient_id"):
+        for column in required:
             if not record[column]:
                 raise UserError(f"{path} line {number}: {column} is empty; fill it")
     return records
