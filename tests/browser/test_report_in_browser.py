@@ -80,14 +80,25 @@ def visit(folder, page, width, *options):
     # In a frame, for a browser's own window has a least width above that of a phone.
     (folder / "frame.html").write_text(FRAME % width, encoding="utf-8")
     command = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += ["--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage"]
     command += ["--allow-file-access-from-files", f"--user-data-dir={folder / 'profile'}"]
     command += ["--enable-logging=stderr", "--virtual-time-budget=60000", "--window-size=1400,900"]
     command += [*options, (folder / "frame.html").as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    done = opened(command)
     found = re.search(r'<html[^>]* data-seen="([^"]*)"', done.stdout)
     assert found, done.stderr[-2000:]
     seen = json.loads(found.group(1).replace("&quot;", '"'))
     return seen, re.findall(r":CONSOLE.*", done.stderr)
+
+
+def opened(command, tries=4):
+    """What the browser printed. Now and then one hangs before it has shown anything: once more."""
+    for left in reversed(range(tries)):
+        try:
+            return subprocess.run(command, capture_output=True, text=True, timeout=60)
+        except subprocess.TimeoutExpired:
+            if not left:
+                raise
 
 
 @pytest.fixture(scope="module")

@@ -5,29 +5,24 @@ Writes OUTPUT.svg (open it in a browser) and OUTPUT.mmd (mermaid, for Markdown).
 """
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
 from sparring.artefacts.atomic import write_text
 from sparring.graph import to_mermaid, to_svg
-from sparring.graph.dryrun import parse_dry_run, parse_summary
-
-
-def ask_snakemake(*options: str) -> str:
-    """What snakemake prints; its own message and status where it refuses."""
-    command = [sys.executable, "-m", "snakemake", *options]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    if answer.returncode:
-        sys.stderr.write(answer.stdout + answer.stderr)
-        sys.exit(answer.returncode)
-    return answer.stdout + answer.stderr
+from sparring.graph.asking import RefusedError, present_graph
 
 
 def draw(output: Path, options: list[str]) -> None:
-    """Write both drawings and say how far the rounds have come."""
-    graph = parse_dry_run(ask_snakemake("--dry-run", "--forceall", *options))
-    states = parse_summary(ask_snakemake("--summary", *options), graph)
+    """Write both drawings and say how far the rounds have come.
+
+    Where Snakemake refuses, its own message and status.
+    """
+    try:
+        graph, states = present_graph(options)
+    except RefusedError as refused:
+        sys.stderr.write(refused.output + refused.errors)
+        sys.exit(refused.status)
     write_text(output.with_suffix(".svg"), to_svg(graph, states))
     write_text(output.with_suffix(".mmd"), to_mermaid(graph, states))
     counts = {state: list(states.values()).count(state) for state in ("done", "stale", "missing")}

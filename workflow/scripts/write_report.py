@@ -8,7 +8,6 @@ write_report.py -- --profile profiles/lsf
 """
 
 import argparse
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -16,30 +15,20 @@ from pathlib import Path
 from sparring.artefacts.atomic import write_text
 from sparring.errors import UserError
 from sparring.graph import to_svg
-from sparring.graph.dryrun import parse_dry_run, parse_summary
+from sparring.graph.asking import RefusedError, present_graph
 from sparring.report import collect, page_of, sweep_csv, volumes_csv, volumes_file
 from sparring.report.page import Graph
 from sparring.rounds import load_rounds
 from sparring.settings.reading import read_yaml
 
 
-def ask_snakemake(options: list[str]) -> str:
-    """What snakemake prints. UserError, with its last line, where it refuses."""
-    command = [sys.executable, "-m", "snakemake", *options]
-    answer = subprocess.run(command, capture_output=True, text=True)
-    if answer.returncode:
-        said = (answer.stderr or answer.stdout).strip().splitlines() or ["nothing was said"]
-        raise UserError(f"snakemake {' '.join(options)}: {said[-1]}")
-    return answer.stdout + answer.stderr
-
-
 def round_graph(options: list[str]) -> Graph:
     """The graph with its states; where snakemake refuses, why there is none."""
     try:
-        graph = parse_dry_run(ask_snakemake(["--dry-run", "--forceall", *options]))
-        states = parse_summary(ask_snakemake(["--summary", *options]), graph)
-    except UserError as error:
-        return Graph(problem=str(error))
+        graph, states = present_graph(options)
+    except RefusedError as refused:
+        said = (refused.errors or refused.output).strip().splitlines() or ["nothing was said"]
+        return Graph(problem=f"snakemake {' '.join(refused.options)}: {said[-1]}")
     stale = Counter(node.group for node in graph.nodes if states[node.id] == "stale")
     return Graph(to_svg(graph, states), dict(stale))
 
