@@ -35,8 +35,8 @@ _spec.loader.exec_module(power)
 
 DIM = 64
 SIZES = {
-    "shift": ((0.01, 0.02, 0.05, 0.1), lambda x, s: x + s),
-    "shrinkage": ((0.01, 0.02, 0.05, 0.1), lambda x, s: (1 - s) * x),
+    "shift": ((0.002, 0.005, 0.01, 0.05), lambda x, s: x + s),
+    "shrinkage": ((0.002, 0.005, 0.01, 0.05), lambda x, s: (1 - s) * x),
     "dropped mode": ((0.02, 0.05, 0.1, 0.2), power.without_mode),
 }
 
@@ -81,7 +81,7 @@ def nulls(count: int, side: int, seeds: int, repeats: int) -> list[str]:
             both = power.latents(2 * count, side, 100 + seed).astype(np.float16)
             halves = [Rows(half, np.arange(count)) for half in (both[::2], both[1::2])]
             figure = auc(family, *halves, seeds, seed)
-            scaled.append((figure.value - 0.5) / figure.standard_error)
+            scaled.append(power.scaled(figure, 0.5))
         mean, spread = np.mean(scaled), np.std(scaled, ddof=1)
         lines.append(f"| {family} | {mean:+.2f} | {spread:.2f} | {np.abs(scaled).max():.2f} |")
         print(lines[-1], flush=True)
@@ -93,7 +93,7 @@ def detections(count: int, side: int, seeds: int) -> list[str]:
     lines = ["| defect | size | figure | value | SE | z | detected |", "|---" * 7 + "|"]
 
     def add(defect: str, size: float, name: str, figure: Figure, null: float) -> None:
-        score = (figure.value - null) / figure.standard_error
+        score = power.scaled(figure, null)
         verdict = "yes" if abs(score) > 3 else "no: undetectable at this number"
         cells = f"{figure.value:.4f} | {figure.standard_error:.4f} | {score:+.1f} | {verdict}"
         lines.append(f"| {defect} | {size:g} | {name} | {cells} |")
