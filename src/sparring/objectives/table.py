@@ -9,17 +9,50 @@ class Needs:
     """What an objective changes outside its loss."""
 
     discriminator: bool
-    """Iterations have a discriminator stage."""
+    """Iterations have a discriminator stage, and draw reals for it."""
     fakes: bool
     """Iterations sample fakes."""
+    fakes_in_training: bool
+    """Fine-tuning reads the fakes."""
     guided_sampling: bool
-    """Sampling uses the discriminator's gradient."""
+    """The denoiser is not trained: sampling follows the discriminator's gradient."""
     discriminator_input: Literal["clean", "noised"]
     """What the discriminator is trained on."""
+    keys: frozenset[str]
+    """The keys of `adversarial` that it reads."""
 
 
 NEEDS: dict[str, Needs] = {
     "x0_bce": Needs(
-        discriminator=True, fakes=True, guided_sampling=False, discriminator_input="clean"
+        discriminator=True,
+        fakes=True,
+        fakes_in_training=False,
+        guided_sampling=False,
+        discriminator_input="clean",
+        keys=frozenset({"weight", "weighting", "timesteps", "adaptive"}),
+    ),
+    "noised": Needs(
+        discriminator=True,
+        fakes=True,
+        fakes_in_training=False,
+        guided_sampling=False,
+        discriminator_input="noised",
+        keys=frozenset({"weight", "weighting", "timesteps", "adaptive", "renoise"}),
+    ),
+    "guidance": Needs(
+        discriminator=True,
+        fakes=True,
+        fakes_in_training=False,
+        guided_sampling=True,
+        discriminator_input="noised",
+        keys=frozenset({"guidance_weight", "timesteps"}),
+    ),
+    "ddo": Needs(
+        discriminator=False,
+        fakes=True,
+        fakes_in_training=True,
+        guided_sampling=False,
+        discriminator_input="clean",
+        keys=frozenset({"alpha", "beta", "noise_weight", "max_rise"}),
     ),
 }
