@@ -37,15 +37,12 @@ def one_step(decoder: str, pieces: int, adversarial: bool) -> tuple[float, float
     from sparring.models.discriminator import LatentDiscriminator
     from sparring.models.perceptual import EncoderFeatures
     from sparring.settings.autoencoder import AutoencoderSettings
-    from sparring.settings.parts import (
-        AdversarialLoss,
-        DenoiserSettings,
-        FinetuneSettings,
-        NoiseScheduleSettings,
-    )
+    from sparring.settings.objective import AdversarialLoss
+    from sparring.settings.parts import DenoiserSettings, FinetuneSettings, NoiseScheduleSettings
     from sparring.settings.semantic import SemanticLoss
     from sparring.training.denoiser import Latents
-    from sparring.training.finetuning import Finetuning, Opponent, Teacher
+    from sparring.training.finetuning import Finetuning, Teacher
+    from sparring.training.opponents import Critic
     from sparring.training.semantics import LayoutRows, Semantics
 
     class Random:
@@ -68,7 +65,7 @@ def one_step(decoder: str, pieces: int, adversarial: bool) -> tuple[float, float
             SemanticLoss(min_snr=0.0, decode_batch_size=pieces), codec, EncoderFeatures(codec)
         )
         teacher = Teacher(semantics, {"train": LayoutRows(Random(), np.arange(BATCH))})
-    opponent = Opponent(LatentDiscriminator(), AdversarialLoss(timesteps=(0.0, 1.0)))
+    opponent = Critic(LatentDiscriminator(), AdversarialLoss(timesteps=(0.0, 1.0)))
     x0 = torch.randn(BATCH, 16, 32, 32)
     stage = Finetuning(
         build_denoiser(DenoiserSettings(preset="unet64_d4"), 16, 32),

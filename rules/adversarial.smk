@@ -21,10 +21,35 @@ def incoming_discriminator(wildcards):
 
 
 def opponent(wildcards):
-    """The iteration's discriminator; the control arm has none."""
-    if wildcards.arm == "control":
+    """The iteration's discriminator; the control arm has none, nor has an objective without one."""
+    if wildcards.arm == "control" or not ROUNDS.needs(wildcards.experiment).discriminator:
         return []
     return model_files(ADVERSARIAL.format(**wildcards) + "/discriminator")
+
+
+def opposing_fakes(wildcards):
+    """The iteration's fakes, where the objective itself tells them from reals."""
+    if wildcards.arm == "control" or not ROUNDS.needs(wildcards.experiment).fakes_in_training:
+        return []
+    return ADVERSARIAL.format(**wildcards) + "/fake_latents.h5"
+
+
+def replayed_fakes(wildcards):
+    """Fakes of earlier iterations that a discriminator is trained on too."""
+    name = wildcards.experiment
+    return [
+        f"{RESULTS}/{name}/adversarial/iteration_{n}/fake_latents.h5"
+        for n in ROUNDS.replayed(name, int(wildcards.iteration))
+    ]
+
+
+def noising_denoiser(wildcards):
+    """The start, where a discriminator needs its noise schedule or begins as its encoder."""
+    name = wildcards.experiment
+    noised = ROUNDS.needs(name).discriminator_input == "noised"
+    if not noised and ROUNDS.adversarial(name).discriminator.backbone != "denoiser":
+        return []
+    return denoiser_files(ROUNDS.start_denoiser(name))
 
 
 def incoming_optimizer(wildcards):
@@ -35,6 +60,9 @@ def incoming_optimizer(wildcards):
     return (
         f"{RESULTS}/{wildcards.experiment}/{wildcards.arm}/iteration_{n - 1}/optimizer.safetensors"
     )
+
+
+GUIDED = {name for name in ROUNDS.adversarial_names if ROUNDS.needs(name).guided_sampling}
 
 
 # Fakes come from one job, or from one per shard and a last one that gathers them.
@@ -151,6 +179,8 @@ rule train_discriminator:
         real=ADVERSARIAL + "/real_latents.h5",
         fake=ADVERSARIAL + "/fake_latents.h5",
         start_from=incoming_discriminator,
+        replay=replayed_fakes,
+        denoiser=noising_denoiser,
     output:
         discriminator=model_files(ADVERSARIAL + "/discriminator"),
         history=ADVERSARIAL + "/discriminator_history.csv",
@@ -168,11 +198,51 @@ rule train_discriminator:
         start_from=lambda wildcards, input: (
             f"--start-from {shlex.quote(folder(input.start_from))}" if input.start_from else ""
         ),
+        replay=lambda wildcards, input: f"--replay {input.replay}" if input.replay else "",
+        denoiser=lambda wildcards, input: (
+            f"--denoiser {shlex.quote(folder(input.denoiser))}" if input.denoiser else ""
+        ),
         place=ADVERSARIAL,
     shell:
         "{params.program} --job {params.job} --threads {threads}"
         " --real-latents {input.real} --fake-latents {input.fake} {params.start_from}"
+        " {params.replay} {params.denoiser}"
         " --output {params.place}/discriminator --history {output.history}"
+
+
+# With `guidance` the adversarial arm trains no denoiser.
+ruleorder: guide_denoiser > finetune_diffusion
+
+
+rule guide_denoiser:
+    input:
+        denoiser=lambda wildcards: denoiser_files(
+            ROUNDS.incoming_denoiser(wildcards.experiment, "adversarial", int(wildcards.iteration))
+        ),
+        discriminator=model_files(ADVERSARIAL + "/discriminator"),
+        history=ADVERSARIAL + "/discriminator_history.csv",
+        train=latents_of("train"),
+    output:
+        denoiser_files(ADVERSARIAL + "/denoiser"),
+    benchmark:
+        benchmark_of(IN_ADVERSARIAL, "guide_denoiser")
+    wildcard_constraints:
+        experiment=one_of(GUIDED),
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=settings_of("guide_denoiser"),
+        job=job_of("guide_denoiser"),
+        program=program("guide_denoiser"),
+        denoiser=lambda wildcards, input: folder(input.denoiser),
+        discriminator=lambda wildcards, input: folder(input.discriminator),
+        place=ADVERSARIAL,
+    shell:
+        "{params.program} --job {params.job} --threads {threads}"
+        " --denoiser {params.denoiser:q} --discriminator {params.discriminator:q}"
+        " --history {input.history} --train-latents {input.train}"
+        " --output {params.place}/denoiser"
 
 
 rule finetune_diffusion:
@@ -183,6 +253,7 @@ rule finetune_diffusion:
         autoencoder=autoencoder_of,
         denoiser=incoming_denoiser,
         discriminator=opponent,
+        fakes=opposing_fakes,
         optimizer=incoming_optimizer,
     output:
         denoiser=denoiser_files(ITERATION + "/denoiser"),
@@ -208,6 +279,7 @@ rule finetune_diffusion:
             if input.discriminator
             else ""
         ),
+        fakes=lambda wildcards, input: f"--fake-latents {input.fakes}" if input.fakes else "",
         optimizer=lambda wildcards, input: (
             f"--optimizer {input.optimizer}" if input.optimizer else ""
         ),
@@ -216,7 +288,7 @@ rule finetune_diffusion:
         "{params.program} --job {params.job} --threads {threads}"
         " --train-latents {input.train} --val-latents {input.val}"
         " --autoencoder {params.autoencoder:q} --denoiser {params.denoiser:q}"
-        " {params.layouts} {params.discriminator} {params.optimizer}"
+        " {params.layouts} {params.discriminator} {params.fakes} {params.optimizer}"
         " --output {params.place}/denoiser --latest {params.place}/denoiser_latest"
         " --history {output.history} --samples {params.place}/samples"
         " --optimizer-output {output.optimizer}"

@@ -65,6 +65,12 @@ def chances(probability: float, samples: Iterable[int], seed: int, *key: Key) ->
     return torch.tensor([key_seed(seed, *key, n) < probability * 2**63 for n in samples])
 
 
+def uniforms(samples: Iterable[int], seed: int, *key: Key, device: torch.device) -> Tensor:
+    """Uniform numbers in [0, 1), float32 `[B]`, row b keyed by the b-th sample number."""
+    rows = [(key_seed(seed, *key, n) >> 39) * 2.0**-24 for n in samples]
+    return torch.tensor(rows, device=device, dtype=torch.float32)
+
+
 def timesteps(
     num_timesteps: int, samples: Iterable[int], seed: int, *key: Key, device: torch.device
 ) -> Tensor:

@@ -9,13 +9,18 @@ from sparring.stages.job import Job, StageParser, run_job
 
 def run(job: Job[FinetuneDiffusion], args: argparse.Namespace) -> None:
     """Call the stage; torch is imported here, after run_job has set the thread count."""
-    from sparring.stages.denoiser import DenoiserInputs, DenoiserOutputs, finetune_diffusion
+    from sparring.stages.denoiser import (
+        DenoiserInputs,
+        DenoiserOutputs,
+        OpponentFiles,
+        finetune_diffusion,
+    )
 
     finetune_diffusion(
         job,
         DenoiserInputs(args.train_latents, args.val_latents, args.autoencoder, args.layouts),
         args.denoiser,
-        args.discriminator,
+        OpponentFiles(args.discriminator, args.fake_latents),
         args.optimizer,
         DenoiserOutputs(args.output, args.latest, args.history, args.samples),
         args.optimizer_output,
@@ -43,6 +48,11 @@ if __name__ == "__main__":
         "--discriminator",
         settings="adversarial",
         help="discriminator directory; none in the control arm",
+    )
+    parser.add_input(
+        "--fake-latents",
+        settings="adversarial",
+        help="samples of the denoiser that enters, for --set adversarial.objective=ddo",
     )
     parser.add_input(
         "--optimizer", help="optimizer.safetensors of the previous iteration to carry on"

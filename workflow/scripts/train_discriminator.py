@@ -13,10 +13,13 @@ from sparring.stages.job import Job, StageParser, run_job
 
 def run(job: Job[TrainDiscriminator], args: argparse.Namespace) -> None:
     """Call the stage; torch is imported here, after run_job has set the thread count."""
-    from sparring.stages.discriminator import read_sets, train_discriminator
+    from sparring.artefacts.latent_sets import read_latent_set
+    from sparring.stages.discriminator import DiscriminatorInputs, read_sets, train_discriminator
 
     sets = read_sets(args.real_latents, args.fake_latents, args.dataset)
-    train_discriminator(job, sets, args.start_from, args.output, args.history)
+    replayed = tuple(read_latent_set(path) for path in args.replay)
+    inputs = DiscriminatorInputs(*sets, replayed, args.start_from, args.denoiser)
+    train_discriminator(job, inputs, args.output, args.history)
 
 
 EXAMPLE = r"""
@@ -35,6 +38,12 @@ if __name__ == "__main__":
         help="instead of the two, a CSV with latent_path and label (1 real, 0 fake) or is_viable",
     )
     parser.add_input("--start-from", help="discriminator directory to go on from")
+    parser.add_input("--replay", nargs="+", default=[], help="fakes of earlier iterations too")
+    parser.add_input(
+        "--denoiser",
+        help="denoiser directory whose noise schedule noises latents (--set noised=true), and "
+        "whose encoder the discriminator may begin from",
+    )
     parser.add_argument(
         "--output", type=Path, required=True, help="discriminator directory to write"
     )

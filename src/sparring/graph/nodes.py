@@ -24,6 +24,7 @@ _SLOTS = {
     "sample_fake": (0, 1),
     "train_discriminator": (1, 1),
     "finetune_diffusion": (1, 2),
+    "guide_denoiser": (1, 2),
     "sample_evaluation": (1, 3),
     "evaluate": (1, 4),
     "measure_layouts": (1, 5),

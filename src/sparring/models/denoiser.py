@@ -18,10 +18,12 @@ from ..compute import Compute
 from ..diffusion.process import ForwardProcess, Prediction, Target
 from ..errors import UserError
 from ..settings.parts import DenoiserSettings, NoiseScheduleSettings
+from .guided import GuidedDenoiser
 from .presets import NORM_NUM_GROUPS, PRESETS, Preset
 from .unet3d import UNet3DModel
 
-Denoiser: TypeAlias = UNet2DModel | UNet3DModel
+Denoiser: TypeAlias = UNet2DModel | UNet3DModel | GuidedDenoiser
+_KINDS = {kind.__name__: kind for kind in (UNet3DModel, GuidedDenoiser)}
 _BETA_SCHEDULES = {
     "linear": "linear",
     "scaled_linear": "scaled_linear",
@@ -131,8 +133,8 @@ def load_denoiser(directory: Path, schedule: Path | None = None) -> tuple[Denois
 
     Raises UserError where there is no noise schedule.
     """
-    of_volumes = read_config(directory).get("_class_name") == UNet3DModel.__name__
-    model: Denoiser = load_model(UNet3DModel if of_volumes else UNet2DModel, directory)
+    kind = _KINDS.get(str(read_config(directory).get("_class_name")), UNet2DModel)
+    model: Denoiser = load_model(kind, directory)
     path = schedule if schedule and schedule.is_file() else (schedule or directory) / SCHEDULER
     if not path.is_file():
         raise UserError(

@@ -5,8 +5,9 @@
 
 Zheng et al. 2025 (Direct Discriminative Optimization): the log ratio of the likelihoods of a model
 theta and of the frozen reference that the fakes were sampled from is the logit of a discriminator
-between reals and fakes, and delta is its one-sample estimate at one noise level. Squares are summed over dimensions; x_t, t and noise are the same for theta and reference,
-which at the start are the same network: delta is 0 and the loss log 2 (1 + alpha).
+between reals and fakes, and delta is its one-sample estimate at one noise level. Squares are summed
+over dimensions; x_t, t and noise are the same for theta and reference, which at the start are the
+same network: delta is 0 and the loss log 2 (1 + alpha).
 
 The part on reals is bounded below, the part on fakes is not: a large alpha pushes fakes away
 without an end, and reals with them.

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ..settings.objective import Objective
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -18,18 +20,15 @@ class Needs:
     """The denoiser is not trained: sampling follows the discriminator's gradient."""
     discriminator_input: Literal["clean", "noised"]
     """What the discriminator is trained on."""
-    keys: frozenset[str]
-    """The keys of `adversarial` that it reads."""
 
 
-NEEDS: dict[str, Needs] = {
+NEEDS: dict[Objective, Needs] = {
     "x0_bce": Needs(
         discriminator=True,
         fakes=True,
         fakes_in_training=False,
         guided_sampling=False,
         discriminator_input="clean",
-        keys=frozenset({"weight", "weighting", "timesteps", "adaptive"}),
     ),
     "noised": Needs(
         discriminator=True,
@@ -37,7 +36,6 @@ NEEDS: dict[str, Needs] = {
         fakes_in_training=False,
         guided_sampling=False,
         discriminator_input="noised",
-        keys=frozenset({"weight", "weighting", "timesteps", "adaptive", "renoise"}),
     ),
     "guidance": Needs(
         discriminator=True,
@@ -45,7 +43,6 @@ NEEDS: dict[str, Needs] = {
         fakes_in_training=False,
         guided_sampling=True,
         discriminator_input="noised",
-        keys=frozenset({"guidance_weight", "timesteps"}),
     ),
     "ddo": Needs(
         discriminator=False,
@@ -53,6 +50,5 @@ NEEDS: dict[str, Needs] = {
         fakes_in_training=True,
         guided_sampling=False,
         discriminator_input="clean",
-        keys=frozenset({"alpha", "beta", "noise_weight", "max_rise"}),
     ),
 }

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..diffusion.process import Prediction
-from ..settings.parts import AdversarialLoss
+from ..settings.objective import AdversarialLoss
 
 
 def adversarial_loss(logits: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ _TRAINING = {
 }  # fmt: skip
 _WITHOUT_GPU = {
     "pack_layouts", "encode_real", "gather_fake", "evaluate", "compare_models", "summarise",
-    "select_best", "pack_volumes", "summarise_volumes",
+    "select_best", "guide_denoiser", "pack_volumes", "summarise_volumes",
 }  # fmt: skip
 
 

@@ -14,12 +14,12 @@ from ..settings.experiment import (
     PretrainExperiment,
     StartedExperiment,
 )
-from ..settings.parts import DiscriminatorSettings
 from .conditions import check_conditions
 from .encodings import DENOISERS
 from .facts import LatentShape
 from .given_models import given_model
 from .loading import Rounds
+from .objectives import check_guided_start, check_objective
 from .semantic import check_semantic, measures_layouts
 from .shapes import data_facts, latent_shape
 from .volume_checks import check_encoding, check_patients, require_known_autoencoder
@@ -49,6 +49,7 @@ def check_rounds(rounds: Rounds) -> None:
         _check_start(rounds, name, experiment, shape)
         check_semantic(rounds, name)
         if isinstance(experiment, AdversarialExperiment):
+            check_objective(rounds, name, experiment)
             _check_discriminator(rounds, name, experiment, shape)
             _check_shards(rounds, name, experiment)
             _check_reals(rounds, name, experiment)
@@ -151,6 +152,8 @@ def _check_start(
             continue
         reference = rounds.reference(name, key, text)
         rounds.denoiser(name, key, text)
+        if key == "start_from":
+            check_guided_start(rounds, name, reference)
         if reference.directory is not None:
             where = f"{rounds.file(name)}: {key}"
             config = given_model(reference.directory, DENOISERS[shape.dims], where)
@@ -181,13 +184,15 @@ def _check_discriminator(
     rounds: Rounds, name: str, experiment: AdversarialExperiment, shape: LatentShape
 ) -> None:
     settings, least = experiment.discriminator, min(shape.sides)
-    if least < 2**settings.num_layers:
+    if shape.dims == 3:
+        check_patients(rounds, name, experiment)
+    if not rounds.needs(name).discriminator:
+        return
+    if settings.backbone == "convolutions" and least < 2**settings.num_layers:
         raise UserError(
             f"{rounds.file(name)}: discriminator.num_layers is {settings.num_layers}, which halves "
             f"latents of side {least} to nothing; set at most {least.bit_length() - 1}"
         )
-    if shape.dims == 3:
-        check_patients(rounds, name, experiment)
     for iteration in range(experiment.iterations):
         start = rounds.incoming_discriminator(name, iteration)
         if experiment.discriminator_at(iteration).epochs == 0 and start is None:
@@ -197,8 +202,8 @@ def _check_discriminator(
             )
     if settings.start_from is not None:
         found = _discriminator_shape(rounds, name, settings.start_from)
-        for key, value in _architecture(settings, shape).items():
-            if found.get(key) != value:
+        for key, value in _architecture(rounds, name, shape).items():
+            if (found.get(key) or False) != value:
                 raise UserError(
                     f"{rounds.file(name)}: discriminator.start_from {settings.start_from!r} has "
                     f"{key} {found.get(key)}, expected {value}; give a discriminator for these "
@@ -211,24 +216,41 @@ def _discriminator_shape(rounds: Rounds, name: str, text: str) -> dict[str, Any]
     key = "discriminator.start_from"
     reference = rounds.reference(name, key, text)
     if reference.experiment is None:
-        return given_model(Path(text), "LatentDiscriminator", f"{rounds.file(name)}: {key}")
+        backbone = rounds.adversarial(name).discriminator.backbone == "denoiser"
+        kind = "BackboneDiscriminator" if backbone else "LatentDiscriminator"
+        return given_model(Path(text), kind, f"{rounds.file(name)}: {key}")
     own, other = rounds.data_of(name)[1], rounds.data_of(reference.experiment)[1]
     if own != other:
         raise UserError(
             f"{rounds.file(name)}: autoencoder is {own!r}, but {key} {text!r} was trained on "
             f"latents of {other!r}; give a discriminator for these latents"
         )
-    settings = rounds.adversarial(reference.experiment).discriminator
-    return _architecture(settings, latent_shape(rounds, reference.experiment))
+    if not rounds.needs(reference.experiment).discriminator:
+        raise UserError(
+            f"{rounds.file(name)}: {key} is {text!r}, but the objective of {reference.experiment} "
+            "trains no discriminator; give one of another experiment"
+        )
+    return _architecture(rounds, reference.experiment, latent_shape(rounds, reference.experiment))
 
 
-def _architecture(settings: DiscriminatorSettings, shape: LatentShape) -> dict[str, Any]:
+def _architecture(rounds: Rounds, name: str, shape: LatentShape) -> dict[str, Any]:
+    settings = rounds.adversarial(name).discriminator
     of_volumes = {"spatial_dims": 3} if shape.dims == 3 else {}  # older ones do not say 2
-    return of_volumes | {
+    seen = {
         "latent_channels": shape.channels,
-        "base_channels": settings.base_channels,
-        "num_layers": settings.num_layers,
+        "noised": rounds.needs(name).discriminator_input == "noised",
     }
+    if settings.backbone == "denoiser":
+        return of_volumes | seen
+    return (
+        of_volumes
+        | seen
+        | {
+            "base_channels": settings.base_channels,
+            "num_layers": settings.num_layers,
+            "spectral": settings.spectral_norm,
+        }
+    )
 
 
 def _check_shards(rounds: Rounds, name: str, experiment: AdversarialExperiment) -> None:

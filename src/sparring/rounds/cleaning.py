@@ -14,8 +14,8 @@ from .status import JobStatus, status_of
 # What is sampled or drawn, and the stages that must have read it.
 _READERS = {
     "encode_real": ("train_discriminator",),
-    "sample_fake": ("train_discriminator",),
-    "gather_fake": ("train_discriminator",),
+    "sample_fake": ("train_discriminator", "finetune_diffusion"),
+    "gather_fake": ("train_discriminator", "finetune_diffusion"),
     "sample_fake_shard": ("gather_fake",),
     "reconstruct_volumes": ("evaluate_vqgan", "summarise_volumes"),
     "sample_evaluation": (
@@ -70,6 +70,8 @@ def removable(rounds: Rounds) -> Iterator[Removable]:
 
 def _was_read(rounds: Rounds, job: JobStatus, jobs: list[JobStatus]) -> bool:
     readers = [j for j in jobs if j.rule in _READERS[job.rule] and _reads(j, job.wildcards)]
+    if job.rule in ("sample_fake", "gather_fake"):
+        readers += [j for j in jobs if j.rule == "train_discriminator" and _replays(rounds, j, job)]
     main = rounds.repeat_of(job.wildcards["experiment"])
     if main is not None:  # its experiment compares what all repeats have sampled
         readers += [j for j in jobs if (j.rule, j.wildcards) == _comparison(main)]
@@ -84,6 +86,15 @@ def _reads(reader: JobStatus, wildcards: Wildcards) -> bool:
     """Whether a stage belongs to the same iteration or model, or to the whole experiment."""
     shared = reader.wildcards.keys() & wildcards.keys()
     return all(reader.wildcards[key] == wildcards[key] for key in shared)
+
+
+def _replays(rounds: Rounds, reader: JobStatus, sampled: JobStatus) -> bool:
+    """Whether a later iteration of the same experiment trains on these fakes too."""
+    name = sampled.wildcards["experiment"]
+    if reader.wildcards["experiment"] != name:
+        return False
+    iteration = int(reader.wildcards["iteration"])
+    return int(sampled.wildcards["iteration"]) in rounds.replayed(name, iteration)
 
 
 def _abandoned(rounds: Rounds, job: JobStatus) -> Iterator[Path]:

@@ -53,7 +53,7 @@ def _bytes_of(rounds: Rounds, rule: str, wildcards: Wildcards) -> int:
         return rounds.adversarial(name).num_samples_at(int(wildcards["iteration"])) * latent
     if rule == "sample_evaluation":
         return rounds.started(name).evaluation.num_samples * latent
-    if rule in ("pretrain_diffusion", "finetune_semantic", "finetune_diffusion"):
+    if rule in ("pretrain_diffusion", "finetune_semantic", "finetune_diffusion", "guide_denoiser"):
         return _parameters(rounds, name) * _SINGLE * (2 + _GROWTH)
     if rule == "export_pipeline":
         return _parameters(rounds, name) * _SINGLE

@@ -139,7 +139,7 @@ def _encoding_settings(rounds: Rounds, rule: str, dataset: str, autoencoder: str
 def _iteration_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSettings:
     e = rounds.adversarial(wildcards["experiment"])
     iteration = int(wildcards["iteration"])
-    keyed = {"seed": e.seed, "iteration": iteration}
+    keyed: dict[str, Any] = {"seed": e.seed, "iteration": iteration}
     if rule == "encode_real":
         return stages.EncodeReal(
             **keyed,
@@ -163,16 +163,34 @@ def _iteration_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> Stag
     if rule == "train_discriminator":
         # Where it starts from is an input file; who the reals are is encode_real's matter.
         default = DiscriminatorSettings()
-        unrelated = {key: getattr(default, key) for key in ("start_from", "warm_start", "reals")}
-        settings = e.discriminator_at(iteration).model_copy(update=unrelated)
-        return stages.TrainDiscriminator(**keyed, discriminator=settings)
-    against = wildcards["arm"] == "adversarial" and NEEDS[e.adversarial.objective].discriminator
+        elsewhere = stages.TrainDiscriminator.elsewhere
+        unrelated = [path.removeprefix("discriminator.") for path in elsewhere]
+        settings = e.discriminator_at(iteration).model_copy(
+            update={key: getattr(default, key) for key in unrelated}
+        )
+        noised = NEEDS[e.adversarial.objective].discriminator_input == "noised"
+        return stages.TrainDiscriminator(**keyed, noised=noised, discriminator=settings)
+    if rule == "guide_denoiser":
+        weight, reach = e.adversarial.guidance_weight, e.adversarial.timesteps
+        return stages.GuideDenoiser(guidance_weight=weight, timesteps=reach)
+    against = wildcards["arm"] == "adversarial"
     return stages.FinetuneDiffusion(
         **keyed,
         diffusion=e.diffusion_at(iteration),
         adversarial=e.adversarial if against else None,
+        discriminator=_meanwhile(e.discriminator_at(iteration)) if against else None,
         semantic=e.semantic,
     )
+
+
+def _meanwhile(settings: DiscriminatorSettings) -> DiscriminatorSettings | None:
+    """What fine-tuning must know of the discriminator's settings; None where it is frozen."""
+    keys = ["relativistic"]
+    if settings.online:
+        keys += ["online", "learning_rate", "weight_decay", "r1", "r2"]
+    kept = {key: getattr(settings, key) for key in keys}
+    found = DiscriminatorSettings(**kept)
+    return found if found != DiscriminatorSettings() else None
 
 
 def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:

@@ -71,14 +71,20 @@ def _rounds_of(rounds: Rounds, name: str) -> Iterator[Listed]:
     shards = experiment.sampling.shards
     for iteration in range(experiment.iterations):
         place = {"experiment": name, "iteration": str(iteration)}
-        yield "encode_real", place
+        needs = rounds.needs(name)
+        if needs.discriminator:
+            yield "encode_real", place
         if shards > 1:
             for shard in range(shards):
                 yield "sample_fake_shard", place | {"shard": str(shard), "shards": str(shards)}
         yield "gather_fake" if shards > 1 else "sample_fake", place
-        yield "train_discriminator", place
+        if needs.discriminator:
+            yield "train_discriminator", place
         for arm in rounds.arms(name):
-            yield "finetune_diffusion", place | {"arm": arm}
+            if needs.guided_sampling and arm == "adversarial":
+                yield "guide_denoiser", place
+            else:
+                yield "finetune_diffusion", place | {"arm": arm}
 
 
 def _judging_of(rounds: Rounds, name: str) -> Iterator[Listed]:

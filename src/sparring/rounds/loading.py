@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..errors import UserError
+from ..objectives.table import NEEDS, Needs
 from ..settings.config import Config
 from ..settings.experiment import (
     AdversarialExperiment,
@@ -181,6 +182,14 @@ class Rounds:
         if iteration == 0 and fakes_from is not None:
             return self.denoiser(name, "fakes_from", fakes_from)
         return self.incoming_denoiser(name, "adversarial", iteration)
+
+    def needs(self, name: str) -> Needs:
+        """What the objective of an experiment's rounds changes outside its loss."""
+        return NEEDS[self.adversarial(name).adversarial.objective]
+
+    def replayed(self, name: str, iteration: int) -> range:
+        """Earlier iterations whose fakes an iteration's discriminator is trained on too."""
+        return range(max(0, iteration - self.adversarial(name).discriminator.replay), iteration)
 
     def incoming_discriminator(self, name: str, iteration: int) -> str | None:
         """Directory of the discriminator that an iteration's training starts from, if any."""

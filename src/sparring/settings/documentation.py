@@ -20,8 +20,8 @@ from .experiment import (
     PretrainExperiment,
     SweepExperiment,
 )
+from .objective import AdversarialLoss
 from .parts import (
-    AdversarialLoss,
     DenoiserSettings,
     DiscriminatorOverride,
     DiscriminatorSettings,

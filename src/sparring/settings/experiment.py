@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from .base import Settings
 from .config import Device
+from .objective import AdversarialLoss
 from .parts import (
-    AdversarialLoss,
     DenoiserSettings,
     DiscriminatorOverride,
     DiscriminatorSettings,

@@ -177,6 +177,24 @@ class DiscriminatorSettings(Settings):
     """Later iterations go on from the previous iteration's discriminator."""
     reals: Literal["originals", "as_training"] = "originals"
     """`as_training` also draws augmented rows when the denoiser trains on them."""
+    backbone: Literal["convolutions", "denoiser"] = "convolutions"
+    """`denoiser`: the encoder of the denoiser that enters iteration 0, with its weights, and a
+    head; `base_channels` and `num_layers` then say nothing."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Adam's decoupled decay."""
+    spectral_norm: bool = False
+    """Every layer's largest singular value is kept at 1 (Miyato et al. 2018)."""
+    r1: float = Field(0.0, ge=0)
+    """gamma / 2 |grad D|^2 on reals, computed in fp32 (Mescheder et al. 2018)."""
+    r2: float = Field(0.0, ge=0)
+    """The same on fakes."""
+    relativistic: bool = False
+    """The loss of pairs, softplus(-(D(real) - D(fake))), in place of cross-entropy
+    (Jolicoeur-Martineau 2018); the denoiser's likewise."""
+    replay: int = Field(0, ge=0)
+    """Also train on the fakes of up to so many earlier iterations, all drawn alike."""
+    online: bool = False
+    """Let it go on learning, from the predictions, while the denoiser is fine-tuned."""
 
 
 class DiscriminatorOverride(Settings):
@@ -207,27 +225,6 @@ class FinetuneOverride(Settings):
     def given(self) -> dict[str, Any]:
         """The keys that are set."""
         return self.model_dump(exclude_none=True)
-
-
-class AdversarialLoss(Settings):
-    """The objective that pulls the denoiser towards what the discriminator calls real."""
-
-    objective: Literal["x0_bce"] = "x0_bce"
-    """`x0_bce`: softplus(-D(x0_pred)) on the denoiser's one-step prediction."""
-    weight: float = Field(0.1, ge=0)
-    """Weight beside the noise loss."""
-    weighting: Literal["range", "snr"] = "range"
-    """`range` counts samples whose timestep lies in `timesteps`, all alike; `snr` weights every
-    sample by snr / (1 + snr)."""
-    timesteps: tuple[float, float] = (0.0, 0.2)
-    """From and to, as fractions of T; (0, 1) is the literal recipe."""
-
-    @model_validator(mode="after")
-    def _range_is_a_range(self) -> "AdversarialLoss":
-        low, high = self.timesteps
-        if not 0 <= low < high <= 1:
-            raise ValueError(f"timesteps is [{low:g}, {high:g}], expected 0 <= from < to <= 1")
-        return self
 
 
 NULL = "reals"

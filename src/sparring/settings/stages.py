@@ -15,8 +15,8 @@ from ..errors import UserError
 from .autoencoder import AutoencoderSettings
 from .base import Settings, canonical_json
 from .dataset import LayoutSettings, ManifestDataset
+from .objective import AdversarialLoss
 from .parts import (
-    AdversarialLoss,
     DenoiserSettings,
     DiscriminatorSettings,
     EvaluationSettings,
@@ -185,11 +185,15 @@ class TrainDiscriminator(StageSettings):
         "discriminator.start_from",
         "discriminator.warm_start",
         "discriminator.reals",
+        "discriminator.replay",
+        "discriminator.online",
     )
     seed: int
     """Every random number of the stage follows from it."""
     iteration: int
     """The round, from 0; each draws anew."""
+    noised: bool = False
+    """It sees latents noised to a timestep that it is told, as the objective needs it."""
     discriminator: DiscriminatorSettings = DiscriminatorSettings()
 
 
@@ -203,11 +207,23 @@ class FinetuneDiffusion(StageSettings):
     """The round, from 0; each draws anew."""
     diffusion: FinetuneSettings = FinetuneSettings()
     adversarial: AdversarialLoss | None = None
+    discriminator: DiscriminatorSettings | None = None
+    """How it goes on learning, and whether it judges pairs; None where it does neither."""
     semantic: SemanticLoss | None = None
 
     def files(self) -> list[Path]:
         """Weights of the perceptual features."""
         return self.semantic.files() if self.semantic else []
+
+
+class GuideDenoiser(StageSettings):
+    """A denoiser that sampling guides by the iteration's discriminator; nothing is trained."""
+
+    stage = "guide_denoiser"
+    guidance_weight: float = Field(1.0, gt=0)
+    """1 follows the gradient of the logit as it is."""
+    timesteps: tuple[float, float] = (0.0, 1.0)
+    """From and to, as fractions of T: where samples are guided."""
 
 
 class SampleEvaluation(StageSettings):

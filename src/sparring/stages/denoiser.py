@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
+from ..artefacts.latent_sets import read_latent_set
 from ..artefacts.latents import (
     LatentsInfo,
     latents_info,
@@ -19,30 +21,33 @@ from ..artefacts.latents import (
     side_of,
 )
 from ..artefacts.layouts import Layouts
-from ..artefacts.models import load_model
 from ..balance import finetuning_warnings
 from ..compute import Compute
 from ..errors import UserError
 from ..models.autoencoder import Codec, autoencoder_digest
 from ..models.denoiser import (
+    Denoiser,
     build_denoiser,
     build_scheduler,
     load_denoiser,
     require_conditions,
     save_denoiser,
 )
-from ..models.discriminator import LatentDiscriminator
+from ..models.guided import GuidedDenoiser
 from ..models.perceptual import EncoderFeatures, PerceptualFeatures, Vgg16Features, load_vgg16
+from ..objectives.table import NEEDS
 from ..randomness import Key, seeded_initialisation
 from ..sampling.decoders import load_decoder
 from ..sampling.pictures import enlarged, grid, save_picture
 from ..settings.semantic import SemanticLoss
 from ..settings.stages import FinetuneDiffusion, FinetuneSemantic, PretrainDiffusion
 from ..training.denoiser import DenoiserTraining, Latents, on_device
-from ..training.finetuning import Finetuning, Opponent, Teacher, read_optimizer, write_optimizer
+from ..training.finetuning import Finetuning, Teacher, read_optimizer, write_optimizer
 from ..training.loop import Trained
+from ..training.opponents import Critic, Itself, Opponent
 from ..training.semantics import LayoutRows, Semantics
 from ..training.tracking import Tracker
+from .discriminators import load_discriminator
 from .histories import write_history_with_plot
 from .job import Job
 
@@ -100,21 +105,27 @@ def finetune_semantic(
     _write(training, job.train(training), outputs)
 
 
+@dataclass(frozen=True)
+class OpponentFiles:
+    """What the adversarial arm is trained against; the control arm has none of it."""
+
+    discriminator: Path | None = None
+    fakes: Path | None = None
+    """Samples of the denoiser that enters, which `ddo` reads."""
+
+
 def finetune_diffusion(
     job: Job[FinetuneDiffusion],
     inputs: DenoiserInputs,
     denoiser: Path,
-    discriminator: Path | None,
+    against: OpponentFiles,
     optimizer: Path | None,
     outputs: DenoiserOutputs,
     optimizer_output: Path,
 ) -> None:
-    """An iteration: plus, in the adversarial arm, the discriminator's loss."""
+    """An iteration: plus, in the adversarial arm, the objective's loss."""
     s = job.settings
-    opponent = None
-    if discriminator and s.adversarial:
-        info = latents_info(inputs.train_latents)
-        opponent = Opponent(load_discriminator(discriminator, info), s.adversarial)
+    opponent = _opponent(s, inputs, denoiser, against, job.compute())
     key = ("finetune_diffusion", s.iteration)
     training = _finetuning(job, inputs, denoiser, outputs, key, opponent, optimizer)
     trained = job.train(training)
@@ -122,6 +133,37 @@ def finetune_diffusion(
         logger.warning("warning: %s", warning)
     write_optimizer(optimizer_output, trained.extra)
     _write(training, trained, outputs)
+
+
+def _opponent(
+    s: FinetuneDiffusion,
+    inputs: DenoiserInputs,
+    denoiser: Path,
+    against: OpponentFiles,
+    compute: Compute,
+) -> Opponent | None:
+    """None in the control arm. Raises UserError where what the objective reads is missing."""
+    if s.adversarial is None:
+        return None
+    needs, name = NEEDS[s.adversarial.objective], s.adversarial.objective
+    if needs.guided_sampling:
+        raise UserError(f"adversarial.objective {name} trains no denoiser; use guide_denoiser.py")
+    info = latents_info(inputs.train_latents)
+    if needs.fakes_in_training:
+        if against.fakes is None:
+            raise UserError(f"--fake-latents is missing, which adversarial.objective {name} reads")
+        fakes = read_latent_set(against.fakes)
+        require_shape(fakes.info, info.shape[0], side_of(info.shape), str(inputs.train_latents))
+        labels = fakes.condition if info.conditions else None
+        return Itself(
+            trainable(denoiser)[0],
+            on_device(fakes.latents, compute),
+            s.adversarial,
+            None if labels is None else torch.from_numpy(labels).to(compute.device),
+        )
+    if against.discriminator is None:
+        return None
+    return Critic(load_discriminator(against.discriminator, info), s.adversarial, s.discriminator)
 
 
 def _finetuning(
@@ -135,7 +177,7 @@ def _finetuning(
 ) -> Finetuning:
     s, compute = job.settings, job.compute()
     info = _check_inputs(inputs)
-    model, schedule = load_denoiser(denoiser)
+    model, schedule = trainable(denoiser)
     require_shape(info, model.config.in_channels, model.config.sample_size, str(denoiser))
     require_conditions(model, info, str(denoiser))
     return Finetuning(
@@ -191,21 +233,16 @@ def _layout_rows(layouts: Layouts, split: str, latents: Path, augmented: bool) -
     return LayoutRows(layouts, kept)
 
 
-def load_discriminator(directory: Path, info: LatentsInfo) -> LatentDiscriminator:
-    """A discriminator for latents of this shape; it may know their conditions or none."""
-    model = load_model(LatentDiscriminator, directory)
-    require_shape(info, model.config.latent_channels, side_of(info.shape), str(directory))
-    if model.config.spatial_dims != len(info.shape) - 1:
+def trainable(directory: Path) -> tuple[Denoiser, DDIMScheduler]:
+    """A denoiser and its schedule; refuses one that a discriminator guides."""
+    model, schedule = load_denoiser(directory)
+    if isinstance(model, GuidedDenoiser):
         raise UserError(
-            f"{directory}: a discriminator of latents of {model.config.spatial_dims} dimensions, "
-            f"but {info.path} has {list(info.shape)}; give one for these latents"
+            f"{directory}: a denoiser that discriminators guide (objective guidance) is sampled, "
+            "not trained; start from the experiment that it started from, or go on with objective "
+            "guidance"
         )
-    if model.config.num_conditions not in (0, len(info.conditions)):
-        raise UserError(
-            f"{directory}: a discriminator of {model.config.num_conditions} conditions, but "
-            f"{info.path} has {len(info.conditions) or 'none'}; give one for these latents"
-        )
-    return model
+    return model, schedule
 
 
 def _check_inputs(inputs: DenoiserInputs) -> LatentsInfo:

@@ -72,6 +72,10 @@ class AutoencoderTraining:
     def end_epoch(self, epoch: int, row: Row) -> None:
         """Nothing to do."""
 
+    def overdone(self, row: Row, start: Row) -> str | None:
+        """Never."""
+        return None
+
     def learning_rate(self) -> float:
         """The rate of the last step."""
         return self.optimizer.param_groups[0]["lr"]

@@ -1,6 +1,6 @@
 """Training a denoiser by noise prediction: what stage 1 and fine-tuning share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -46,6 +46,11 @@ class Rows(NamedTuple):
     split: Literal["train", "val"]
     latents: Tensor
     """Row numbers, `[B]`."""
+    told: Tensor | None = None
+    """Their conditions as the denoiser is told them, `[B]`."""
+    draw: tuple[Key, ...] = ()
+    """What random numbers of this batch are keyed by, each with its entry of `numbers`."""
+    numbers: Sequence[int] = ()
 
 
 class Term(NamedTuple):
@@ -97,19 +102,18 @@ class DenoiserTraining:
         self._order: tuple[int, Tensor] | None = None
         self._validation = self._fixed_validation()
 
-    def losses(self, prediction: Prediction, rows: Rows) -> dict[str, Term]:
-        """Loss terms of the latents in `rows` by name."""
+    def losses(self, model: Denoiser, prediction: Prediction, rows: Rows) -> dict[str, Term]:
+        """Loss terms of the latents in `rows`, which `model` has predicted, by name."""
         losses = noise_loss(prediction)
         return {"noise_loss": Term(1.0, losses.mean(), len(losses))}
 
     def step(self, epoch: int, step: int) -> dict[str, Mean]:
         """One update on the step's share of the epoch's permutation."""
-        rows, part = self.group.share(self._rows(epoch, step))
-        labels = self._labels(epoch, rows)
-        prediction = self._predict(self.model, *self._noised_inputs(epoch, rows), labels)
-        terms = self.losses(prediction, Rows("train", rows))
+        rows, part = self._batch(epoch, step)
+        prediction = self._predict(self.model, *self._noised_inputs(rows), rows.told)
+        terms = self.losses(self.model, prediction, rows)
         means, counted = self._means(terms, part)
-        loss = sum((t.weight * means[n] for n, t in terms.items() if t.weight), torch.zeros(()))
+        loss = self._total({name: term.weight for name, term in terms.items()}, means)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         values = add_up(self.group, self.model, means)
@@ -117,20 +121,29 @@ class DenoiserTraining:
         set_learning_rate(self.optimizer, self._rate(epoch * self.steps_per_epoch + step))
         self.optimizer.step()
         self.average.update(self.model)
-        return {name: Mean(value, counted[name]) for name, value in values.items()}
+        found = {name: Mean(value, counted[name]) for name, value in values.items()}
+        return found | self.after_update(prediction, rows)
+
+    def after_update(self, prediction: Prediction, rows: Rows) -> dict[str, Mean]:
+        """What else learns from a batch; further figures for the history."""
+        return {}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Every loss term of the averaged weights on fixed timesteps and noise."""
         sums: dict[str, float] = {}
         counts: dict[str, float] = {}
+        first = 0
         for held_out, t, eps in self._validation:
-            rows = Rows("val", held_out)
-            x0, labels = self.latents.val[held_out], self.latents.labels(rows)
-            prediction = self._predict(self.average.model, x0, eps, t, labels)
-            for name, term in self.losses(prediction, rows).items():
+            numbers = range(first, first + len(held_out))
+            labels = self.latents.labels(Rows("val", held_out))
+            rows = Rows("val", held_out, labels, ("validation",), numbers)
+            model = self.average.model
+            prediction = self._predict(model, self.latents.val[held_out], eps, t, labels)
+            for name, term in self.losses(model, prediction, rows).items():
                 sums[name] = sums.get(name, 0.0) + float(term.mean) * float(term.counted)
                 counts[name] = counts.get(name, 0.0) + float(term.counted)
+            first += len(held_out)
         return {name: total / max(counts[name], 1e-12) for name, total in sums.items()}
 
     def end_epoch(self, epoch: int, row: Row) -> None:
@@ -139,6 +152,10 @@ class DenoiserTraining:
         due = interval and epoch % interval == 0 and self.group.is_main
         if self._picture and due:
             self._picture(epoch, self._samples())
+
+    def overdone(self, row: Row, start: Row) -> str | None:
+        """Never."""
+        return None
 
     def learning_rate(self) -> float:
         """The rate of the last step."""
@@ -167,6 +184,16 @@ class DenoiserTraining:
         self.average.model.load_state_dict(state["average"])
         self.average.updates = state["updates"]
         self.optimizer.load_state_dict(state["optimizer"])
+
+    def _total(self, weights: dict[str, float], means: dict[str, Tensor]) -> Tensor:
+        """The weighted sum that is minimised."""
+        return sum((w * means[name] for name, w in weights.items() if w), torch.zeros(()))
+
+    def _batch(self, epoch: int, step: int) -> tuple[Rows, float]:
+        """This process's latents of a step, and which part of the batch they are."""
+        chosen, part = self.group.share(self._rows(epoch, step))
+        told = self._labels(epoch, chosen)
+        return Rows("train", chosen, told, (*self._key, epoch), chosen.tolist()), part
 
     def _means(
         self, terms: dict[str, Term], part: float
@@ -204,13 +231,12 @@ class DenoiserTraining:
         withheld = chances(share, rows.tolist(), self._seed, *key).to(labels.device)
         return torch.where(withheld, unconditional(self.model, labels), labels)
 
-    def _noised_inputs(self, epoch: int, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _noised_inputs(self, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
         """x0, eps, t; noise is keyed by epoch and row, so it is the same in every arm."""
-        x0, samples, device = self.latents.train[rows], rows.tolist(), self.compute.device
-        key = (*self._key, epoch)
-        eps = normals(x0.shape[1:], samples, self._seed, *key, "noise", device=device)
+        x0, key, device = self.latents.train[rows.latents], rows.draw, self.compute.device
+        eps = normals(x0.shape[1:], rows.numbers, self._seed, *key, "noise", device=device)
         t = timesteps(
-            self.process.num_timesteps, samples, self._seed, *key, "timestep", device=device
+            self.process.num_timesteps, rows.numbers, self._seed, *key, "timestep", device=device
         )
         return x0, eps, t
 
@@ -232,7 +258,7 @@ class DenoiserTraining:
         Timesteps are spread evenly over [0, T) and dealt to the rows in a fixed order.
         """
         val, device = self.latents.val, self.compute.device
-        draws = len(val) * -(-_least_draws(val) // len(val))
+        draws = len(val) * -(-least_draws(val) // len(val))
         rows = torch.arange(draws) % len(val)
         even = (torch.arange(draws) + 0.5) / draws * self.process.num_timesteps
         t = even.long()[permutation(draws, self._seed, "validation", "timestep")]
@@ -252,7 +278,7 @@ class DenoiserTraining:
         return torch.cat(list(batches))
 
 
-def _least_draws(val: Tensor) -> int:
+def least_draws(val: Tensor) -> int:
     """How often latents are noised to validate: of large ones of volumes less, for the noise of all
     draws is kept."""
     if val.ndim < 5:

@@ -9,15 +9,16 @@ from torch import Tensor
 
 from ..artefacts.histories import Row
 from ..compute import Compute
+from ..diffusion.process import ForwardProcess
 from ..errors import UserError
-from ..losses.discrimination import accuracy, discriminator_loss
-from ..models.discriminator import LatentDiscriminator
-from ..randomness import Key, key_seed, permutation
+from ..losses.discrimination import accuracy, discriminator_loss, relativistic_loss
+from ..randomness import Key, key_seed, normals, permutation, timesteps
 from ..settings.parts import DiscriminatorSettings
+from .critic import Discriminator, Seen, adam, critic_losses
+from .denoiser import least_draws
 from .loop import Weights
 from .optimisation import add_up
 
-_BETAS = (0.5, 0.999)  # Radford et al. 2016
 _PLATEAU_FACTOR = 0.5
 _HELD_OUT_BATCH = 256
 
@@ -60,14 +61,14 @@ class _Class(NamedTuple):
 
 
 class DiscriminatorTraining:
-    """Adam on binary cross-entropy, batches half real and half fake. A `Stage` of the loop."""
+    """Adam on batches half real and half fake, clean or noised. A `Stage` of the loop."""
 
     eval_interval = 1
     criterion = "val_loss"
 
     def __init__(
         self,
-        model: LatentDiscriminator,
+        model: Discriminator,
         reals: Tensor,
         fakes: Tensor,
         real_rows: Halves,
@@ -77,17 +78,19 @@ class DiscriminatorTraining:
         seed: int,
         key: tuple[Key, ...],
         labels: tuple[Tensor, Tensor] | None = None,
+        process: ForwardProcess | None = None,
     ) -> None:
         """`reals` and `fakes` are `[N,C,...]` float32 on the device.
 
         `labels` are the numbers of their conditions, int64 `[N]` each, for a discriminator with
-        conditions.
+        conditions. With a forward `process` it sees latents noised to a timestep that it is told.
         """
         self.model = model.to(compute.device).train()
         self.settings = settings
         self.compute = compute
         self.group = compute.group
         self.epochs = settings.epochs
+        self._process = None if process is None else process.to(compute.device)
         labels_of_reals, labels_of_fakes = labels or (None, None)
         self._classes = (
             _Class("real", 1.0, reals, real_rows, labels_of_reals),
@@ -96,49 +99,45 @@ class DiscriminatorTraining:
         smaller = min(len(real_rows.train), len(fake_rows.train))
         self._half = min(settings.batch_size // 2, smaller)
         self.steps_per_epoch = smaller // self._half
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(), settings.learning_rate, betas=_BETAS, fused=True
-        )
+        self.optimizer = adam(self.model, settings)
         self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self.optimizer, factor=_PLATEAU_FACTOR, patience=settings.plateau_patience
         )
         self._seed, self._key = seed, key
+        self._held_out = [self._validation(of) for of in self._classes]
 
     def step(self, epoch: int, step: int) -> dict[str, Tensor]:
         """One update on as many reals as fakes."""
-        batches = []
-        for of in self._classes:
-            train = torch.from_numpy(of.rows.train)
-            order = permutation(len(train), self._seed, *self._key, epoch, of.name)
-            chosen, part = self.group.share(order[step * self._half : (step + 1) * self._half])
-            batches.append((of, train[chosen]))
-        logits, is_real = self._score(batches)
-        loss = part * discriminator_loss(logits, is_real).mean()
-        right = part * accuracy(logits, is_real).mean()
+        (reals, part), (fakes, _) = (self._batch(of, epoch, step) for of in self._classes)
+        terms = critic_losses(self.model, reals, fakes, self.settings, self.compute)
+        terms = {name: part * value for name, value in terms.items()}
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        terms = add_up(self.group, self.model, {"loss": loss, "accuracy": right})
+        terms["loss"].backward()
+        values = add_up(self.group, self.model, terms)
         self.optimizer.step()
-        return terms
+        return values
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Loss and accuracy on the held-out rows, each class counting half."""
+        """Loss (without penalties) and accuracy on the held-out rows, each class counting half."""
         self.model.eval()
-        losses, accuracies = [], []
-        for of in self._classes:
-            held_out = torch.from_numpy(of.rows.val).split(_HELD_OUT_BATCH)
-            logits = torch.cat([self._score([(of, rows)])[0] for rows in held_out])
-            label = torch.full_like(logits, of.is_real)
-            losses.append(discriminator_loss(logits, label).mean())
-            accuracies.append(accuracy(logits, label).mean())
+        real, fake = (torch.cat([self._logits(one) for one in held]) for held in self._held_out)
         self.model.train()
-        mean = {"loss": torch.stack(losses).mean(), "accuracy": torch.stack(accuracies).mean()}
-        return {name: float(value) for name, value in mean.items()}
+        halves = [(real, torch.ones_like(real)), (fake, torch.zeros_like(fake))]
+        losses = torch.stack([discriminator_loss(*half).mean() for half in halves])
+        rights = torch.stack([accuracy(*half).mean() for half in halves])
+        if self.settings.relativistic:  # of every real with every fake
+            pairs = real.unsqueeze(1), fake.unsqueeze(0)
+            losses, rights = relativistic_loss(*pairs), (pairs[0] > pairs[1]).float()
+        return {"loss": float(losses.mean()), "accuracy": float(rights.mean())}
 
     def end_epoch(self, epoch: int, row: Row) -> None:
         """Lower the rate when the validation loss no longer falls."""
         self.plateau.step(float(row["val_loss"] or 0.0))
+
+    def overdone(self, row: Row, start: Row) -> str | None:
+        """Never."""
+        return None
 
     def learning_rate(self) -> float:
         """The present rate."""
@@ -166,11 +165,36 @@ class DiscriminatorTraining:
         self.optimizer.load_state_dict(state["optimizer"])
         self.plateau.load_state_dict(state["plateau"])
 
-    def _score(self, batches: list[tuple["_Class", Tensor]]) -> tuple[Tensor, Tensor]:
-        """Logits and who is real, of some rows of each class in one batch."""
-        latents = torch.cat([of.latents[rows] for of, rows in batches])
-        labels = [of.labels[rows] for of, rows in batches if of.labels is not None]
+    def _batch(self, of: _Class, epoch: int, step: int) -> tuple[Seen, float]:
+        """This process's rows of a step, and which part of the batch they are."""
+        train = torch.from_numpy(of.rows.train)
+        order = permutation(len(train), self._seed, *self._key, epoch, of.name)
+        chosen, part = self.group.share(order[step * self._half : (step + 1) * self._half])
+        rows = train[chosen]
+        return self._seen(of, rows, rows.tolist(), *self._key, epoch), part
+
+    def _validation(self, of: _Class) -> list[Seen]:
+        """Held-out rows; noised ones at the same timesteps with the same noise every time."""
+        held_out = torch.from_numpy(of.rows.val)
+        noised = self._process is not None  # few of them are each noised several times
+        repeats = -(-least_draws(of.latents) // len(held_out)) if noised else 1
+        draws = held_out.repeat(repeats)
+        numbers = torch.arange(len(draws)).split(_HELD_OUT_BATCH)
+        key = (*self._key, "validation")
+        return [self._seen(of, draws[part], part.tolist(), *key) for part in numbers]
+
+    def _seen(self, of: _Class, rows: Tensor, numbers: list[int], *key: Key) -> Seen:
+        """Some rows as the discriminator is shown them; noise is keyed by `numbers`."""
+        latents = of.latents[rows]
+        labels = None if of.labels is None else of.labels[rows]
+        if self._process is None:
+            return Seen(latents, labels)
+        device, key = self.compute.device, (*key, of.name)
+        eps = normals(latents.shape[1:], numbers, self._seed, *key, "noise", device=device)
+        count = self._process.num_timesteps
+        t = timesteps(count, numbers, self._seed, *key, "timestep", device=device)
+        return Seen(self._process.noised(latents, eps, t), labels, t)
+
+    def _logits(self, seen: Seen) -> Tensor:
         with self.compute.autocast():
-            logits = self.model(latents, torch.cat(labels) if labels else None)
-        truth = [torch.full((len(rows),), of.is_real) for of, rows in batches]
-        return logits, torch.cat(truth).to(logits)
+            return self.model(*seen)

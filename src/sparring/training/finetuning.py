@@ -6,28 +6,23 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from ..artefacts.atomic import replacing
+from ..artefacts.histories import Row
 from ..artefacts.models import read_tensors
 from ..diffusion.process import Prediction
 from ..errors import UserError
 from ..losses.noise import noise_loss
-from ..models.discriminator import LatentDiscriminator
-from ..objectives.x0_bce import adversarial_loss, timestep_weights, weighted_mean
-from ..settings.parts import AdversarialLoss, FinetuneSettings, SemanticTraining
+from ..models.denoiser import Denoiser
+from ..settings.parts import FinetuneSettings, SemanticTraining
 from .denoiser import DenoiserTraining, Rows, Term
-from .loop import Weights
+from .loop import Mean, Weights
+from .opponents import Opponent, Round
+from .optimisation import gradient_ratio
 from .semantics import LayoutRows, Semantics
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
-
-
-@dataclass(frozen=True)
-class Opponent:
-    """The discriminator that a denoiser is trained against, and how."""
-
-    discriminator: LatentDiscriminator
-    loss: AdversarialLoss
 
 
 @dataclass(frozen=True)
@@ -58,20 +53,62 @@ class Finetuning(DenoiserTraining):
         self._opponent, self._teacher = opponent, teacher
         self._keep_moments = keep_moments
         if opponent is not None:
-            # Frozen, yet gradients pass through it to the denoiser.
-            opponent.discriminator.to(self.compute.device).eval().requires_grad_(False)
+            self.criterion = opponent.criterion
+            opponent.enter(
+                Round(self.latents, self.process, self.compute, self._seed, self._predict)
+            )
         if optimizer_state:
             self._load_moments(optimizer_state)
 
-    def losses(self, prediction: Prediction, rows: Rows) -> dict[str, Term]:
-        """noise_loss, the terms of `Semantics`, discriminator_loss and viability_score."""
+    def losses(self, model: Denoiser, prediction: Prediction, rows: Rows) -> dict[str, Term]:
+        """noise_loss, the terms of `Semantics` and those of the opponent."""
         losses = noise_loss(prediction)
-        terms = {"noise_loss": Term(self.settings.noise_weight, losses.mean(), len(losses))}
+        terms = {"noise_loss": Term(self._noise_weight, losses.mean(), len(losses))}
         if self._teacher is not None:
             terms |= self._semantic_terms(prediction, rows, self._teacher)
         if self._opponent is not None:
-            terms |= self._adversarial_terms(prediction, rows, self._opponent)
+            terms |= self._opponent.terms(model, prediction, rows)
         return terms
+
+    def after_update(self, prediction: Prediction, rows: Rows) -> dict[str, Mean]:
+        """An opponent may learn too."""
+        return self._opponent.learn(prediction, rows) if self._opponent else {}
+
+    def overdone(self, row: Row, start: Row) -> str | None:
+        """What the opponent says."""
+        return self._opponent.overdone(row, start) if self._opponent else None
+
+    def state(self) -> dict[str, Any]:
+        """Model, average and optimiser, and the opponent's where it learns."""
+        return super().state() | ({"opponent": self._opponent.state()} if self._opponent else {})
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` gave."""
+        super().restore(state)
+        if self._opponent:
+            self._opponent.restore(state["opponent"])
+
+    @property
+    def _noise_weight(self) -> float:
+        own = self._opponent.noise_weight if self._opponent else None
+        return self.settings.noise_weight if own is None else own
+
+    def _total(self, weights: dict[str, float], means: dict[str, Tensor]) -> Tensor:
+        """The weighted sum; an adaptive weight is scaled by the ratio of gradients."""
+        scaled = self._opponent.adaptive if self._opponent else None
+        if scaled is None or not weights.get(scaled):
+            return super()._total(weights, means)
+        last = [p for p in self.model.parameters() if p.ndim > 1][-1]
+        # of several processes each has its share of both gradients
+        gradients = [
+            torch.autograd.grad(means[name], last, retain_graph=True)[0]
+            for name in ("noise_loss", scaled)
+        ]
+        if self.group.count > 1:
+            self.group.sum_(gradients)
+        scale = weights[scaled] * gradient_ratio(*gradients)
+        others = {name: weight for name, weight in weights.items() if name != scaled}
+        return super()._total(others, means) + scale * means[scaled]
 
     def _semantic_terms(
         self, prediction: Prediction, rows: Rows, teacher: Teacher
@@ -84,22 +121,6 @@ class Finetuning(DenoiserTraining):
         layouts = teacher.layouts[rows.split].read(rows.latents)
         means, counted = teacher.semantics.terms(prediction, layouts)
         return {n: Term(weights.get(n, 0.0), mean, counted) for n, mean in means.items()}
-
-    def _adversarial_terms(
-        self, prediction: Prediction, rows: Rows, opponent: Opponent
-    ) -> dict[str, Term]:
-        # Judged by the true condition, also where the denoiser was not told it.
-        labels = self.latents.labels(rows)
-        with self.compute.autocast():
-            logits = opponent.discriminator(prediction.x0_pred, labels)
-        weights = timestep_weights(prediction, self.process.num_timesteps, opponent.loss)
-        loss = weighted_mean(adversarial_loss(logits), weights)
-        # A training signal on the x0_pred that the loss counts, never evidence of quality.
-        viability = weighted_mean(torch.sigmoid(logits.detach()), weights)
-        return {
-            "discriminator_loss": Term(opponent.loss.weight, loss, weights.sum()),
-            "viability_score": Term(0.0, viability, weights.sum()),
-        }
 
     def extra(self) -> Weights:
         """The optimiser's moments by parameter name, where the next iteration carries them on."""

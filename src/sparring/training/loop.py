@@ -42,6 +42,9 @@ class Stage(Protocol):
     def end_epoch(self, epoch: int, row: Row) -> None:
         """Schedules and pictures, after validation."""
 
+    def overdone(self, row: Row, start: Row) -> str | None:
+        """Why training must end without keeping these weights, if it must; rows of the history."""
+
     def learning_rate(self) -> float:
         """The rate of the last step."""
 
@@ -81,6 +84,8 @@ class Progress:
     best_value: float | None = None
     best_epoch: int = 0
     extra: Weights = field(default_factory=dict)
+    ended: bool = False
+    """Before its last epoch."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ class Loop:
             self._tracker.begin(self.progress.history)
             if not self.progress.history:
                 self._record_start()
-            while self.progress.epoch < self.stage.epochs:
+            while self.progress.epoch < self.stage.epochs and not self.progress.ended:
                 self._run_epoch()
                 self._end_epoch()
         self.stage.group.finish()
@@ -165,19 +170,24 @@ class Loop:
         due = p.epoch % stage.eval_interval == 0 or p.epoch == stage.epochs
         if due and stage.group.is_main:
             row |= self._validate()
-            self._keep_best(row)
+            if stage.overdone(row, p.history[0]) is None:
+                self._keep_best(row)
         row = stage.group.from_main(row)
         stage.end_epoch(p.epoch, row)
         self._keep(row)
         logger.info("epoch %d/%d  %s", p.epoch, stage.epochs, _shown(row))
+        reason = stage.overdone(row, p.history[0])
+        if reason is not None:
+            p.ended = True
+            logger.warning("training ends after epoch %d, which is not kept: %s", p.epoch, reason)
 
     def _record_start(self) -> None:
-        """Row 0: validation before the first update. It is a baseline and never `best`."""
+        """Row 0: validation before the first update. It is a baseline, and `best` only where no
+        epoch can be kept."""
         row: Row = {"epoch": 0, "step": 0, "learning_rate": None}
         if self.stage.group.is_main:
             row |= self._validate()
-            if self.stage.epochs == 0:
-                self._keep_best(row)
+            self.progress.best, self.progress.extra = self.stage.weights(), self.stage.extra()
         self._keep(row)
 
     def _keep(self, row: Row) -> None:

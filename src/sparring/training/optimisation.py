@@ -43,6 +43,14 @@ def add_up(group: Group, model: nn.Module, terms: dict[str, Tensor]) -> dict[str
     return dict(zip(values, stacked.unbind(), strict=True))
 
 
+def gradient_ratio(wanted: Tensor, other: Tensor) -> Tensor:
+    """|wanted| / |other| of two gradients at a network's last layer, at most 1e4, a scalar.
+
+    The adaptive weight of Esser et al. 2021, eq. 7.
+    """
+    return (wanted.norm() / (other.norm() + 1e-6)).clamp(0, 1e4).detach()
+
+
 M = TypeVar("M", bound=nn.Module)
 
 

@@ -20,7 +20,7 @@ from .adversary import Adversary
 from .batches import MicroBatches
 from .codes import CodeKeeper, Seen
 from .loop import Weights
-from .optimisation import add_up, lr_factor, set_learning_rate
+from .optimisation import add_up, gradient_ratio, lr_factor, set_learning_rate
 from .patch_validation import measure_patches
 
 logger = logging.getLogger(__name__)
@@ -130,6 +130,10 @@ class VqganStage:
         real = next(iter(self.patches.val())).to(self.compute.device)
         with torch.no_grad(), self.compute.autocast():
             self._picture(epoch, real, self.model(real).float())
+
+    def overdone(self, row: Row, start: Row) -> str | None:
+        """Never."""
+        return None
 
     def learning_rate(self) -> float:
         """The rate of the last step."""
@@ -252,15 +256,9 @@ class Piece:
 
 
 def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last: Tensor) -> Tensor:
-    """|grad of reconstruction| / |grad of adversarial| at the last layer, at most 1e4, a scalar.
-
-    Esser et al. 2021, eq. 7.
-    """
-    norms = [
-        torch.autograd.grad(loss, last, retain_graph=True)[0].norm()
-        for loss in (reconstruction, adversarial)
-    ]
-    return (norms[0] / (norms[1] + 1e-6)).clamp(0, 1e4).detach()
+    """|grad of reconstruction| / |grad of adversarial| at the last layer, a scalar."""
+    losses = reconstruction, adversarial
+    return gradient_ratio(*(torch.autograd.grad(x, last, retain_graph=True)[0] for x in losses))
 
 
 def moments_of(optimizer: torch.optim.Optimizer, model: nn.Module) -> Weights:

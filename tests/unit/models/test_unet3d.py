@@ -105,7 +105,8 @@ def test_conditions_and_guidance_work_as_for_layouts():
         plain, none = predict(model, x, t, labels), predict(model, x, t, labels * 0 + 2)
         assert not torch.allclose(plain, none)
         guided = predict_guided(model, x, t, labels, 3.0)
-        torch.testing.assert_close(guided, none + 3 * (plain - none))
+        # a batch of four rounds otherwise than one of two, and the difference counts threefold
+        torch.testing.assert_close(guided, none + 3 * (plain - none), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from sparring.errors import UserError
 from sparring.settings.base import canonical_json
 from sparring.settings.dataset import ManifestDataset, ProceduralDataset
 from sparring.settings.experiment import ExperimentUnion
-from sparring.settings.parts import AdversarialLoss, DiscriminatorSettings, FinetuneSettings
+from sparring.settings.objective import AdversarialLoss
+from sparring.settings.parts import DiscriminatorSettings, FinetuneSettings
 from sparring.settings.reading import validate
 from sparring.settings.semantic import SemanticLoss
 from sparring.settings.stages import (
@@ -22,6 +23,7 @@ from sparring.settings.stages import (
     FinetuneDiffusion,
     FinetuneSemantic,
     GatherFake,
+    GuideDenoiser,
     MeasureLayouts,
     PackLayouts,
     PretrainDiffusion,
@@ -90,6 +92,7 @@ EXAMPLES = [
     TrainVqganAdversarial(seed=1, steps=6),
     ReconstructVolumes(split="test"),
     ReconstructVolume(),
+    GuideDenoiser(guidance_weight=0.5, timesteps=(0.0, 0.9)),
     EvaluateVqgan(),
     EncodeVolumes(),
     SummariseVolumes(),

@@ -19,8 +19,8 @@ from sparring.models.denoiser import build_scheduler
 from sparring.models.discriminator import LatentDiscriminator
 from sparring.randomness import seeded_initialisation
 from sparring.settings.autoencoder import AutoencoderSettings
+from sparring.settings.objective import AdversarialLoss
 from sparring.settings.parts import (
-    AdversarialLoss,
     DiscriminatorSettings,
     FinetuneSettings,
     NoiseScheduleSettings,
@@ -29,8 +29,9 @@ from sparring.settings.parts import (
 from sparring.training.autoencoder import AutoencoderTraining
 from sparring.training.denoiser import DenoiserTraining, Latents
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
-from sparring.training.finetuning import Finetuning, Opponent
+from sparring.training.finetuning import Finetuning
 from sparring.training.loop import Loop
+from sparring.training.opponents import Critic
 from sparring.training.state import ResumeState
 
 CPU = Compute(torch.device("cpu"), bf16=False)
@@ -97,7 +98,7 @@ def finetuning(kind=Finetuning, adversarial=None, critic=None, moments=None, noi
     return kind(
         unet(), noise_schedule or schedule(), Latents(latents(10, 1), latents(6, 2)),
         settings, CPU, 0, key,
-        opponent=None if control else Opponent(
+        opponent=None if control else Critic(
             critic or discriminator(), adversarial or AdversarialLoss()
         ),
         teacher=teacher, optimizer_state=moments, keep_moments=settings.carry_optimizer,

@@ -16,8 +16,8 @@ from sparring.models.denoiser import (
 from sparring.models.discriminator import LatentDiscriminator
 from sparring.randomness import chances, seeded_initialisation
 from sparring.sampling.sampler import Sampler
+from sparring.settings.objective import AdversarialLoss
 from sparring.settings.parts import (
-    AdversarialLoss,
     DiscriminatorSettings,
     FinetuneSettings,
     NoiseScheduleSettings,
@@ -26,7 +26,8 @@ from sparring.settings.parts import (
 )
 from sparring.training.denoiser import DenoiserTraining, Latents
 from sparring.training.discriminator import DiscriminatorTraining, Halves
-from sparring.training.finetuning import Finetuning, Opponent
+from sparring.training.finetuning import Finetuning
+from sparring.training.opponents import Critic
 
 CPU = Compute(torch.device("cpu"), bf16=False)
 SMALL = {"batch_size": 8, "eval_interval": 50, "sample_interval": 0, "learning_rate": 5e-3}
@@ -188,7 +189,7 @@ def test_the_adversarial_gradient_depends_on_the_true_condition():
         stage = Finetuning(
             unet(), build_scheduler(NoiseScheduleSettings()), Latents(train, train, told, told),
             FinetuneSettings(condition_dropout=0.999, **SMALL), CPU, 0, ("finetune", 0),
-            opponent=Opponent(critic, AdversarialLoss(timesteps=(0.0, 1.0))),
+            opponent=Critic(critic, AdversarialLoss(timesteps=(0.0, 1.0))),
         )  # fmt: skip
         stage.step(0, 0)
         moments = stage.optimizer.state[next(stage.model.parameters())]

@@ -11,9 +11,9 @@ from sparring.training.finetuning import Finetuning
 class Recorded(Finetuning):
     """Keeps every prediction record that a loss is computed from."""
 
-    def losses(self, prediction: Prediction, rows: Rows):
+    def losses(self, model, prediction: Prediction, rows: Rows):
         self.__dict__.setdefault("seen", []).append(prediction)
-        return super().losses(prediction, rows)
+        return super().losses(model, prediction, rows)
 
 
 def validated(stage):

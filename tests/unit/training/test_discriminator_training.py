@@ -31,7 +31,7 @@ def test_both_classes_validate_in_equal_share(tiny):
     stage = tiny.discriminating(reals=tiny.latents(40, 1), fakes=tiny.latents(40, 2))
     scored = []
     plain = stage.model.forward
-    stage.model.forward = lambda x, labels: (scored.append(x), plain(x, labels))[1]
+    stage.model.forward = lambda x, *told: (scored.append(x), plain(x, *told))[1]
     stage.validate()
     reals, fakes = scored
     assert len(reals) == len(fakes) == 10
@@ -71,7 +71,7 @@ def test_batches_hold_as_many_reals_as_fakes_and_no_validation_row(tiny):
     stage = tiny.discriminating(reals=reals, fakes=fakes)
     seen = []
     plain = stage.model.forward
-    stage.model.forward = lambda x, labels: (seen.append(x), plain(x, labels))[1]
+    stage.model.forward = lambda x, *told: (seen.append(x), plain(x, *told))[1]
     for step in range(stage.steps_per_epoch):
         stage.step(0, step)
     assert stage.steps_per_epoch == 4  # 18 fakes to train on, 4 in every batch of 8

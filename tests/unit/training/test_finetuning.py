@@ -7,7 +7,7 @@ import torch
 
 from sparring.diffusion.process import Prediction
 from sparring.errors import UserError
-from sparring.settings.parts import AdversarialLoss
+from sparring.settings.objective import AdversarialLoss
 from sparring.training.denoiser import Rows
 from sparring.training.finetuning import Finetuning, read_optimizer, write_optimizer
 
@@ -18,16 +18,16 @@ ANY = Rows("train", torch.arange(4))  # without semantic losses it does not matt
 class Recorded(Finetuning):
     """Keeps the last prediction record and its rows."""
 
-    def losses(self, prediction: Prediction, rows: Rows):
+    def losses(self, model, prediction: Prediction, rows: Rows):
         self.last, self.rows = prediction, rows
-        return super().losses(prediction, rows)
+        return super().losses(model, prediction, rows)
 
 
 class Detached(Recorded):
     """The defect: what the discriminator scores no longer hangs on the denoiser."""
 
-    def losses(self, prediction: Prediction, rows: Rows):
-        return super().losses(replace(prediction, x0_pred=prediction.x0_pred.detach()), rows)
+    def losses(self, model, prediction: Prediction, rows: Rows):
+        return super().losses(model, replace(prediction, x0_pred=prediction.x0_pred.detach()), rows)
 
 
 def adversarial_only(tiny, kind=Recorded, **keys):
@@ -120,7 +120,7 @@ def test_real_latents_do_not_enter_the_adversarial_term(tiny):
     leaves = {name: tiny.latents(4, n).requires_grad_() for n, name in enumerate(names)}
     ab = torch.tensor([0.9, 0.5, 0.1, 0.01])
     record = Prediction(timesteps=torch.tensor([10, 300, 600, 900]), alpha_bar=ab, **leaves)
-    loss = stage.losses(record, ANY)["discriminator_loss"].mean
+    loss = stage.losses(stage.model, record, ANY)["discriminator_loss"].mean
     gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     reached = [name for name, g in zip(names, gradients, strict=True) if g is not None]
     assert reached == ["x0_pred"]
@@ -134,7 +134,7 @@ def test_the_discriminator_scores_clean_predictions(tiny):
     stage.step(0, 0)
     with torch.no_grad():
         logits = critic(stage.last.x0_pred)
-    terms = stage.losses(stage.last, stage.rows)
+    terms = stage.losses(stage.model, stage.last, stage.rows)
     torch.testing.assert_close(
         terms["discriminator_loss"].mean.detach(), torch.nn.functional.softplus(-logits).mean()
     )
@@ -147,7 +147,7 @@ def test_the_range_keeps_the_term_off_other_timesteps(tiny):
     x = tiny.latents(3, 0)
     output = x.clone().requires_grad_()
     record = stage.process.prediction(x, x, torch.tensor([199, 200, 999]), output)
-    loss = stage.losses(record, ANY)["discriminator_loss"].mean
+    loss = stage.losses(stage.model, record, ANY)["discriminator_loss"].mean
     loss.backward()
     assert (output.grad.flatten(1).norm(dim=1) > 0).tolist() == [True, False, False]
 
@@ -166,7 +166,7 @@ def test_viability_is_reported_and_never_optimised(tiny):
     terms = stage.step(0, 0)
     assert set(terms) == {"noise_loss", "discriminator_loss", "viability_score"}
     assert 0 < terms["viability_score"].value < 1
-    term = stage.losses(stage.last, stage.rows)["viability_score"]
+    term = stage.losses(stage.model, stage.last, stage.rows)["viability_score"]
     assert term.weight == 0
     assert not term.mean.requires_grad
 
@@ -174,10 +174,11 @@ def test_viability_is_reported_and_never_optimised(tiny):
 def test_weights_of_the_terms_are_those_of_the_settings(tiny):
     stage = tiny.finetuning(Recorded, adversarial=AdversarialLoss(weight=0.3), noise_weight=0.7)
     stage.step(0, 0)
-    terms = stage.losses(stage.last, stage.rows)
+    terms = stage.losses(stage.model, stage.last, stage.rows)
     assert terms["noise_loss"].weight == 0.7
     assert terms["discriminator_loss"].weight == 0.3
-    assert set(tiny.finetuning(control=True).losses(stage.last, stage.rows)) == {"noise_loss"}
+    control = tiny.finetuning(control=True)
+    assert set(control.losses(control.model, stage.last, stage.rows)) == {"noise_loss"}
 
 
 def test_history_names_every_term(tiny, tmp_path):

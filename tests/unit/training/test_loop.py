@@ -37,6 +37,9 @@ class Scripted:
     def end_epoch(self, epoch, row):
         self.ended.append((epoch, dict(row)))
 
+    def overdone(self, row, start):
+        return None
+
     def learning_rate(self):
         return 0.25
 

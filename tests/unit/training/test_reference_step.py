@@ -9,15 +9,12 @@ from sparring.models.denoiser import build_denoiser, build_scheduler
 from sparring.models.discriminator import LatentDiscriminator
 from sparring.models.perceptual import EncoderFeatures
 from sparring.settings.autoencoder import AutoencoderSettings
-from sparring.settings.parts import (
-    AdversarialLoss,
-    DenoiserSettings,
-    FinetuneSettings,
-    NoiseScheduleSettings,
-)
+from sparring.settings.objective import AdversarialLoss
+from sparring.settings.parts import DenoiserSettings, FinetuneSettings, NoiseScheduleSettings
 from sparring.settings.semantic import SemanticLoss
 from sparring.training.denoiser import Latents
-from sparring.training.finetuning import Finetuning, Opponent, Teacher
+from sparring.training.finetuning import Finetuning, Teacher
+from sparring.training.opponents import Critic
 from sparring.training.semantics import LayoutRows, Semantics
 
 CLASSES = [{"id": n, "name": str(n), "rgb": [25 * n, 0, 0]} for n in range(10)]
@@ -50,7 +47,7 @@ def test_a_step_of_unet64_d4_with_all_four_losses(tiny, tmp_path):
         tiny.CPU,
         0,
         ("reference",),
-        opponent=Opponent(LatentDiscriminator(), AdversarialLoss(timesteps=(0.0, 1.0))),
+        opponent=Critic(LatentDiscriminator(), AdversarialLoss(timesteps=(0.0, 1.0))),
         teacher=Teacher(Semantics(semantic, codec, EncoderFeatures(codec)), {"train": rows}),
     )
     before = {name: p.detach().clone() for name, p in stage.model.named_parameters()}

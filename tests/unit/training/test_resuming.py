@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sparring.interrupts import EXIT_STATUS, InterruptedRun
-from sparring.settings.parts import AdversarialLoss
+from sparring.settings.objective import AdversarialLoss
 from sparring.training.state import ResumeState
 
 STAGES = [

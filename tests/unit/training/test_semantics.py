@@ -74,8 +74,8 @@ def test_each_term_alone_reaches_every_parameter(tiny, teacher, term):
 class Detached(Finetuning):
     """The defect of earlier code: what is decoded does not hang on the denoiser."""
 
-    def losses(self, prediction, rows):
-        return super().losses(replace(prediction, x0_pred=prediction.x0.clone()), rows)
+    def losses(self, model, prediction, rows):
+        return super().losses(model, replace(prediction, x0_pred=prediction.x0.clone()), rows)
 
 
 @pytest.mark.parametrize("term", ONLY)

@@ -11,8 +11,8 @@ from sparring.models.denoiser import build_scheduler
 from sparring.models.discriminator import LatentDiscriminator
 from sparring.models.unet3d import UNet3DModel
 from sparring.randomness import seeded_initialisation
+from sparring.settings.objective import AdversarialLoss
 from sparring.settings.parts import (
-    AdversarialLoss,
     DiscriminatorSettings,
     FinetuneSettings,
     NoiseScheduleSettings,
@@ -20,7 +20,8 @@ from sparring.settings.parts import (
 )
 from sparring.training.denoiser import DenoiserTraining, Latents, _least_draws
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
-from sparring.training.finetuning import Finetuning, Opponent
+from sparring.training.finetuning import Finetuning
+from sparring.training.opponents import Critic
 
 EVERY_TIMESTEP = AdversarialLoss(timesteps=(0.0, 1.0), weight=0.5)
 SMALL = {"epochs": 2, "batch_size": 4, "eval_interval": 1, "sample_interval": 0,
@@ -53,7 +54,7 @@ def finetuning(tiny, kind=Finetuning, control=False, **keys):
     return kind(
         unet3d(), build_scheduler(NoiseScheduleSettings()),
         Latents(volumes(10, 1), volumes(6, 2)), FinetuneSettings(**SMALL | keys), tiny.CPU, 0,
-        ("finetune", 0), opponent=None if control else Opponent(critic(), EVERY_TIMESTEP),
+        ("finetune", 0), opponent=None if control else Critic(critic(), EVERY_TIMESTEP),
     )  # fmt: skip
 
 

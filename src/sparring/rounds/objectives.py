@@ -1,0 +1,63 @@
+"""Refusals of keys that an objective does not read, and of starts that it cannot train."""
+
+from ..errors import UserError
+from ..settings.experiment import AdversarialExperiment
+from .loading import Rounds
+from .references import Reference
+
+
+def check_objective(rounds: Rounds, name: str, experiment: AdversarialExperiment) -> None:
+    """Refuse what would have no effect, or would make the objective mean something else."""
+    needs, settings = rounds.needs(name), experiment.discriminator
+    where, objective = rounds.file(name), experiment.adversarial.objective
+    given = settings.changed() or any(o.discriminator.given() for o in experiment.overrides)
+    if not needs.discriminator and given:
+        raise UserError(
+            f"{where}: discriminator is given, but objective {objective} trains none; leave "
+            "discriminator out, or choose another adversarial.objective"
+        )
+    if not needs.guided_sampling:
+        _check_backbone(where, experiment)
+        return
+    for key, why in (
+        ("online", "no denoiser is trained"),
+        ("relativistic", "its logit is no ratio of densities"),
+    ):
+        if getattr(settings, key):
+            raise UserError(
+                f"{where}: discriminator.{key} is true, but with objective guidance {why}; "
+                "leave it out"
+            )
+    if experiment.semantic is not None:
+        raise UserError(
+            f"{where}: semantic is given, but with objective guidance no denoiser is trained in "
+            "the adversarial arm; leave it out, or choose another adversarial.objective"
+        )
+    _check_backbone(where, experiment)
+
+
+def check_guided_start(rounds: Rounds, name: str, reference: Reference) -> None:
+    """A denoiser that discriminators guide can be guided further, not trained."""
+    start = reference.experiment
+    if start not in rounds.adversarial_names or not rounds.needs(start).guided_sampling:
+        return
+    if name in rounds.adversarial_names and rounds.needs(name).guided_sampling:
+        if rounds.adversarial(name).control:
+            raise UserError(
+                f"{rounds.file(name)}: start_from is {reference.text!r}, whose denoiser "
+                "discriminators guide, so that a control cannot be trained from it; set control: "
+                f"false, or raise the iterations of {start}"
+            )
+        return
+    raise UserError(
+        f"{rounds.file(name)}: start_from is {reference.text!r}, whose denoiser discriminators "
+        f"guide (objective guidance): it is sampled, not trained; start where {start} started"
+    )
+
+
+def _check_backbone(where: str, experiment: AdversarialExperiment) -> None:
+    if experiment.discriminator.backbone == "denoiser" and experiment.discriminator.spectral_norm:
+        raise UserError(
+            f"{where}: discriminator.spectral_norm is true, but a backbone that begins with a "
+            "denoiser's weights has none; leave one of the two out"
+        )

@@ -1,0 +1,74 @@
+"""The adversarial objective and its keys."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from .base import Settings
+
+Objective = Literal["x0_bce", "noised", "guidance", "ddo"]
+READ_BY: dict[Objective, frozenset[str]] = {
+    "x0_bce": frozenset({"weight", "weighting", "timesteps", "adaptive"}),
+    "noised": frozenset({"weight", "weighting", "timesteps", "adaptive", "renoise"}),
+    "guidance": frozenset({"guidance_weight", "timesteps"}),
+    "ddo": frozenset({"alpha", "beta", "noise_weight", "max_rise"}),
+}
+"""The keys beside `objective` that each objective reads; others are refused."""
+
+
+class AdversarialLoss(Settings):
+    """The objective that a denoiser is fine-tuned with in the adversarial arm."""
+
+    objective: Objective = "x0_bce"
+    """`x0_bce`: softplus(-D(x0_pred)) on the denoiser's one-step prediction; `noised`: the same
+    after noising prediction and reals alike; `guidance`: the denoiser stays, sampling follows the
+    discriminator; `ddo`: the denoiser itself tells reals from fakes. See docs/objectives.md."""
+    weight: float = Field(0.1, ge=0)
+    """x0_bce, noised: weight beside the noise loss."""
+    weighting: Literal["range", "snr"] = "range"
+    """x0_bce, noised: `range` counts samples whose timestep lies in `timesteps`, all alike; `snr`
+    weights every sample by snr / (1 + snr)."""
+    timesteps: tuple[float, float] = (0.0, 0.2)
+    """From and to, as fractions of T; (0, 1) is the literal recipe. x0_bce, noised: the predictions
+    that count. guidance: where samples are guided. Default for noised and guidance: (0, 1)."""
+    adaptive: bool = False
+    """x0_bce, noised: scale the weight by |grad of noise loss| / |grad of adversarial loss| at the
+    network's last layer (Esser et al. 2021)."""
+    renoise: Literal["above", "any"] = "above"
+    """noised: noise is drawn from the prediction's own level up, or from all levels."""
+    guidance_weight: float = Field(1.0, gt=0)
+    """guidance: 1 follows the gradient of the logit as it is."""
+    alpha: float = Field(1.0, ge=0)
+    """ddo: weight of the part on fakes, which has no bound; above 1 it needs care."""
+    beta: float = Field(0.05, gt=0)
+    """ddo: how steeply the loss grows with the errors' difference, which is a sum over the latent's
+    dimensions: larger latents need a smaller one."""
+    noise_weight: float = Field(0.0, ge=0)
+    """ddo: weight of the noise loss beside it, in place of `diffusion.noise_weight`."""
+    max_rise: float = Field(0.01, gt=0)
+    """ddo: training ends when the noise loss of validation is higher than the start's by more than
+    this share; the epoch before is kept."""
+
+    @model_validator(mode="after")
+    def _timesteps_by_objective(self) -> "AdversarialLoss":
+        if self.objective in ("noised", "guidance") and "timesteps" not in self.model_fields_set:
+            self.__dict__["timesteps"] = (0.0, 1.0)  # the model is frozen for everybody else
+        return self
+
+    @model_validator(mode="after")
+    def _range_is_a_range(self) -> "AdversarialLoss":
+        low, high = self.timesteps
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"timesteps is [{low:g}, {high:g}], expected 0 <= from < to <= 1")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_are_the_objective_s(self) -> "AdversarialLoss":
+        known = READ_BY[self.objective]
+        for key in sorted(set(self.changed()) - known - {"objective"}):
+            readers = [name for name, keys in READ_BY.items() if key in keys]
+            raise ValueError(
+                f"{key} says nothing with objective: {self.objective}, which reads "
+                f"{', '.join(sorted(known))}; leave it out, or choose {' or '.join(readers)}"
+            )
+        return self
