@@ -29,6 +29,7 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
+    "unet_micro": Preset((16, 32), 1, attention=False, mid_attention=False, parameters=164_032),
     "unet_tiny": Preset(
         (32, 64, 128), 1, attention=False, mid_attention=True, parameters=2_544_688
     ),

@@ -14,6 +14,7 @@ class DenoiserSettings(Settings):
     """The network that predicts the noise (or v)."""
 
     preset: Literal[
+        "unet_micro",
         "unet_tiny",
         "unet32_d3",
         "unet32_d3_attn",

@@ -30,6 +30,7 @@ OURS = {
     "unet32_d3_attn": 3_368_432,
     "unet32_d3": 2_963_904,
     "unet128_d4": 55_594_384,
+    "unet_micro": 164_032,
     "unet_tiny": 2_544_688,
 }
 # Of volumes, with 64 channels in and out: a VQ-GAN's codes of its default dimension.
