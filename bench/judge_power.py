@@ -78,7 +78,7 @@ JUDGES: dict[str, Judge] = {
     "cnn 16-32": CnnJudge((16, 32)),
     "cnn 32-64 (chosen)": CnnJudge(),
     "cnn 64-128": CnnJudge((64, 128)),
-    "cnn 16-32, twice the steps": CnnJudge((16, 32), epochs=16, min_steps=120),
+    "cnn 32-64, half the steps": CnnJudge(epochs=4, min_steps=30),
     "cnn 32-64, twice the steps": CnnJudge(epochs=16, min_steps=120),
     "cnn 16-32, 3 times the rate": CnnJudge((16, 32), learning_rate=3e-3),
     "cnn 32-64, 3 times the rate": CnnJudge(learning_rate=3e-3),
