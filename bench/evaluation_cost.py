@@ -81,8 +81,8 @@ def table(count: int, train: int, threads: int) -> str:
         f"# Judging one model ({CHANNELS}x{SIDE}x{SIDE}, 5 seeds)",
         "",
         f"`python bench/evaluation_cost.py --count {count} --train {train} --threads {threads}`, "
-        f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}, "
-        f"{threads} threads.",
+        f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}. "
+        "Where a machine does other work, seconds mean little and CPU seconds are too many.",
         "",
         "| samples, held-out reals | training reals | seconds | CPU seconds | peak MB |",
         "|---|---|---|---|---|",

@@ -1,23 +1,16 @@
 """The page in a real browser: no console errors, pictures load, links lead somewhere, tables sort.
 
-A script appended to a copy of the page does what a reader does and writes down what it saw; the
-browser prints the document it ends with.
+A script appended to a copy of the page does what a reader does and says on the console what it saw.
 """
 
-import json
-import re
-import shutil
-import subprocess
-
+import headless
 import made_results
 import pytest
 
 from sparring.report import collect, page_of
 from sparring.report.page import Graph
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+pytestmark = pytest.mark.skipif(headless.BROWSER is None, reason="no Chromium on this machine")
 
 WEIGHTS = [n / 100 for n in range(1, 21)]
 SWEEP = {"kind": "sweep", "base": "micro", "vary": {"adversarial.weight": WEIGHTS}}
@@ -57,20 +50,15 @@ async function look() {
   seen.alarms = [...document.querySelectorAll(".alarm")].filter(shown).length;
   seen.dark = getComputedStyle(document.body).backgroundColor;
   seen.width = innerWidth;
-  return JSON.stringify(seen);
+  return seen;
 }
 addEventListener("load", async () => {
-  document.documentElement.dataset.seen = await look().catch(String);
+  const seen = await look().catch(String);
+  console.log("seen:" + encodeURIComponent(JSON.stringify(seen)));
 });
 """
 FRAME = """<!doctype html><meta charset="utf-8"><style>body{margin:0}iframe{border:0}</style>
-<iframe src="page.html" width="%d" height="800"></iframe><script>
-const page = document.querySelector("iframe");
-setInterval(() => {
-  const seen = page.contentDocument?.documentElement?.dataset.seen;
-  if (seen) document.documentElement.dataset.seen = seen;
-}, 50);
-</script>"""
+<iframe src="page.html" width="%d" height="800"></iframe>"""
 
 
 def visit(folder, page, width, *options):
@@ -79,26 +67,9 @@ def visit(folder, page, width, *options):
     (folder / "page.html").write_text(page.replace("</body>", script), encoding="utf-8")
     # In a frame, for a browser's own window has a least width above that of a phone.
     (folder / "frame.html").write_text(FRAME % width, encoding="utf-8")
-    command = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += ["--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage"]
-    command += ["--allow-file-access-from-files", f"--user-data-dir={folder / 'profile'}"]
-    command += ["--enable-logging=stderr", "--virtual-time-budget=60000", "--window-size=1400,900"]
-    command += [*options, (folder / "frame.html").as_uri()]
-    done = opened(command)
-    found = re.search(r'<html[^>]* data-seen="([^"]*)"', done.stdout)
-    assert found, done.stderr[-2000:]
-    seen = json.loads(found.group(1).replace("&quot;", '"'))
-    return seen, re.findall(r":CONSOLE.*", done.stderr)
-
-
-def opened(command, tries=4):
-    """What the browser printed. Now and then one hangs before it has shown anything: once more."""
-    for left in reversed(range(tries)):
-        try:
-            return subprocess.run(command, capture_output=True, text=True, timeout=60)
-        except subprocess.TimeoutExpired:
-            if not left:
-                raise
+    seen, console = headless.opened(folder, (folder / "frame.html").as_uri(), *options)
+    assert isinstance(seen, dict), seen  # else what went wrong in the looking
+    return seen, console
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 
+import pytest
 import yaml
 from workspace import REPOSITORY
 
@@ -55,21 +56,23 @@ def test_every_dependency_is_pinned_and_used():
         assert re.search(rf"(?m)^\s*(import|from) {module}\b", text), f"{name} is not used"
 
 
-def test_links_and_pictures_of_the_readme_exist():
-    for document in (
-        "README.md",
-        "docs/rounds.md",
-        "docs/evaluation.md",
-        "docs/clusters.md",
-        "docs/programs.md",
-        "docs/monitoring.md",
-        "docs/report.md",
-        "docs/checkpoints.md",
-        "docs/volumes.md",
-        "docs/coming-from-scripts.md",
-        "config/README.md",
-        "CONTRIBUTING.md",
-    ):
-        path = REPOSITORY / document
-        for target in re.findall(r"\]\((?!http)([^)#]+)\)", path.read_text()):
-            assert (path.parent / target).exists(), f"{document}: {target}"
+DOCUMENTS = [
+    *("README.md", "CONTRIBUTING.md", "config/README.md"),
+    *(str(path.relative_to(REPOSITORY)) for path in sorted((REPOSITORY / "docs").glob("*.md"))),
+]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_to_files_pictures_and_headings_that_are_there(document):
+    path = REPOSITORY / document
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", path.read_text()):
+        name, _, anchor = target.partition("#")
+        other = path.parent / name if name else path
+        assert other.exists(), target
+        assert not anchor or anchor in anchors(other.read_text()), target
+
+
+def anchors(text):
+    """What GitHub calls the headings of a document."""
+    headings = re.findall(r"(?m)^#+ (.*)$", text)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

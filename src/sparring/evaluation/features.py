@@ -53,6 +53,17 @@ class RandomConvolutions:
         for level, kernel in enumerate(self._kernels):
             stride = 1 if level == 0 else 2
             x = F.leaky_relu(self._convolve(x, kernel, stride=stride, padding=1), 0.2)
-            plane = x.flatten(2)
-            levels += [plane.mean(-1), plane.var(-1, correction=0).sqrt()]
+            levels += plane_moments(x)
         return torch.cat(levels, 1) @ self._projection
+
+
+def plane_moments(x: Tensor, eps: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Mean and sqrt(variance + eps) over the plane: [B,C,...] -> [B,C] twice.
+
+    By the norm of the deviations: torch's own variance takes twice as long on a CPU, which was a
+    sixth of a judge's time.
+    """
+    plane = x.flatten(2)
+    mean = plane.mean(-1)
+    norm = torch.linalg.vector_norm(plane - mean.unsqueeze(-1), dim=-1)
+    return mean, (norm.square() / plane.shape[-1] + eps).sqrt()

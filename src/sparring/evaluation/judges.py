@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..interrupts import check_interrupts
 from ..randomness import generator, key_seed, seeded_initialisation
-from .features import RandomConvolutions
+from .features import RandomConvolutions, plane_moments
 
 Array = np.ndarray
 Scorer = Callable[[Array], Array]
@@ -124,8 +124,7 @@ class _Network(nn.Module):
         found = []
         for level in self.levels:
             x = F.leaky_relu(level(x), 0.2)
-            plane = x.flatten(2)
-            found += [plane.mean(-1), (plane.var(-1, correction=0) + 1e-6).sqrt()]
+            found += plane_moments(x, eps=1e-6)
         return torch.cat(found, 1)
 
     def forward(self, x: Tensor) -> Tensor:

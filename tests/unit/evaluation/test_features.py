@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from sparring.evaluation.features import RandomConvolutions
+from sparring.evaluation.features import RandomConvolutions, plane_moments
 
 
 def latents(count=6, seed=0, channels=4, side=8):
@@ -41,3 +42,20 @@ def test_structure_is_seen_where_pixel_statistics_are_equal():
     features = RandomConvolutions(4, 16, 0)
     a, b = features(smooth), features(shuffled)
     assert (np.abs(a.mean(0) - b.mean(0)) / a.std(0)).max() > 1
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 5, 7), (3, 2, 4, 5, 3)])
+def test_moments_are_those_of_each_plane_also_far_from_zero(shape):
+    x = 100 + np.random.default_rng(0).normal(size=shape)
+    plane = x.reshape(3, 2, -1)
+    mean, std = plane_moments(torch.from_numpy(x).float(), eps=1e-3)
+    np.testing.assert_allclose(mean, plane.mean(-1), rtol=1e-5)
+    np.testing.assert_allclose(std, (plane.var(-1) + 1e-3) ** 0.5, rtol=1e-4)
+
+
+def test_a_plane_of_one_value_has_a_finite_gradient():
+    """A judge may well be given one; what divides by its deviation would be NaN."""
+    x = torch.ones(1, 1, 4, 4, requires_grad=True)
+    mean, std = plane_moments(x, eps=1e-6)
+    (mean + std).sum().backward()
+    assert torch.isfinite(x.grad).all()

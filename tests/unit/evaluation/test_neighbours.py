@@ -19,10 +19,14 @@ def points(count=200, seed=0, dim=6):
     return np.random.default_rng(seed).normal(size=(count, dim))
 
 
-def figures(samples, reals, real_groups=None):
+def figures_of(samples, reals, real_groups=None):
     groups = np.arange(len(reals)) if real_groups is None else real_groups
     draws = [Draws.of(g, 50, 0, w) for g, w in ((np.arange(len(samples)), "s"), (groups, "r"))]
-    return {k: f.value for k, f in manifold_figures(samples, reals, *draws).items()}
+    return manifold_figures(samples, reals, *draws)
+
+
+def figures(samples, reals, real_groups=None):
+    return {k: f.value for k, f in figures_of(samples, reals, real_groups).items()}
 
 
 def test_against_plain_loops():
@@ -56,6 +60,18 @@ def test_a_dropped_mode_costs_coverage_and_recall_but_not_precision():
     assert dropped["coverage"] < 0.6 * whole["coverage"]
     assert dropped["recall"] < 0.6 * whole["recall"]
     assert dropped["precision"] > 0.9 * whole["precision"]
+
+
+@pytest.mark.parametrize(("share", "detected"), [(0.01, False), (0.25, True)])
+def test_a_mode_is_missed_where_enough_of_the_samples_lack_it(share, detected):
+    """The paired loss of coverage against samples that lack nothing, in standard errors."""
+    reals, same = points(400, 1), points(400, 2)
+    far = np.eye(6)[0] * 20
+    reals[: int(share * 400)] += far
+    lacking = same.copy()
+    same[: int(share * 400)] += far
+    lost = figures_of(same, reals)["coverage"].minus(figures_of(lacking, reals)["coverage"])
+    assert (lost.value > 3 * lost.standard_error) == detected
 
 
 def test_samples_off_the_manifold_cost_precision():
@@ -94,6 +110,12 @@ class TestMemorisation:
         found = self.share(copies)
         assert found.value - 0.5 > 3 * found.standard_error
         assert found.value == pytest.approx(0.5 + 0.5 / 3, abs=0.08)
+
+    def test_a_copy_among_hundreds_is_not_claimed(self):
+        samples = projected(400, 3, 5000)
+        samples.latents[:2] = self.train.latents[:2] + 0.01
+        found = self.share(samples)
+        assert abs(found.value - 0.5) < 3 * found.standard_error
 
     def test_a_training_layout_is_not_compared_with_itself(self):
         """Else the null would look like perfect memorisation."""

@@ -114,7 +114,7 @@ def test_halves_of_one_set_give_one_half_within_three_standard_errors():
     for seed in range(20):
         found = auc(LinearJudge(), latents(80, 2 * seed), latents(80, 2 * seed + 1), seed)
         scaled.append((found.value - 0.5) / found.standard_error)
-    assert np.abs(scaled).max() < 3.5
+    assert np.abs(scaled).max() < 3
     assert abs(np.mean(scaled)) < 3 / 20**0.5
     assert 0.6 < np.std(scaled) < 1.5  # the standard error is neither boast nor timidity
 
@@ -146,9 +146,12 @@ def test_a_shrinkage_of_five_per_cent_is_seen_in_four_hundred_rows():
     assert found.value - 0.5 > 3 * found.standard_error
 
 
-def test_what_is_below_the_promised_size_is_not_claimed():
-    """A shift of a hundredth of a standard deviation, 120 rows: undetectable, and said to be."""
-    found = auc(LinearJudge(), latents(120, 5), changed(latents(120, 6), lambda x: x + 0.003))
+@pytest.mark.parametrize(
+    "change", [lambda x: x + 0.003, lambda x: 0.998 * x], ids=["shift", "shrinkage"]
+)
+def test_what_is_below_the_promised_size_is_not_claimed(change):
+    """Thousandths of a standard deviation, 120 rows: undetectable, and said to be."""
+    found = auc(LinearJudge(), latents(120, 5), changed(latents(120, 6), change))
     assert abs(found.value - 0.5) < 3 * found.standard_error
 
 
