@@ -65,6 +65,7 @@ bench: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python bench/judge_power.py
 	OMP_NUM_THREADS=1 $(BIN)/python bench/evaluation_cost.py
 	OMP_NUM_THREADS=1 $(BIN)/python bench/instruments.py
+	$(BIN)/python bench/toy.py --grid
 
 clean:
 	rm -rf results state logs .snakemake
