@@ -1,8 +1,8 @@
 """The adversarial objective and its keys."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from .base import Settings
 
@@ -14,6 +14,8 @@ READ_BY: dict[Objective, frozenset[str]] = {
     "ddo": frozenset({"alpha", "beta", "noise_weight", "max_rise"}),
 }
 """The keys beside `objective` that each objective reads; others are refused."""
+
+_EVERYWHERE = ("noised", "guidance")  # by default at every timestep
 
 
 class AdversarialLoss(Settings):
@@ -51,9 +53,17 @@ class AdversarialLoss(Settings):
 
     @model_validator(mode="after")
     def _timesteps_by_objective(self) -> "AdversarialLoss":
-        if self.objective in ("noised", "guidance") and "timesteps" not in self.model_fields_set:
+        if self.objective in _EVERYWHERE and "timesteps" not in self.model_fields_set:
             self.__dict__["timesteps"] = (0.0, 1.0)  # the model is frozen for everybody else
         return self
+
+    @model_serializer(mode="wrap")
+    def _with_timesteps(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Always with timesteps where left out they would be read as others than the field's."""
+        values = plain(self)
+        if self.objective in _EVERYWHERE:
+            values["timesteps"] = self.timesteps
+        return values
 
     @model_validator(mode="after")
     def _range_is_a_range(self) -> "AdversarialLoss":

@@ -163,7 +163,9 @@ def _opponent(
         )
     if against.discriminator is None:
         return None
-    return Critic(load_discriminator(against.discriminator, info), s.adversarial, s.discriminator)
+    noised = needs.discriminator_input == "noised"
+    critic = load_discriminator(against.discriminator, info, noised)
+    return Critic(critic, s.adversarial, s.discriminator)
 
 
 def _finetuning(

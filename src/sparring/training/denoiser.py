@@ -122,10 +122,11 @@ class DenoiserTraining:
         self.optimizer.step()
         self.average.update(self.model)
         found = {name: Mean(value, counted[name]) for name, value in values.items()}
-        return found | self.after_update(prediction, rows)
+        return found | self.after_update(prediction, rows, part)
 
-    def after_update(self, prediction: Prediction, rows: Rows) -> dict[str, Mean]:
-        """What else learns from a batch; further figures for the history."""
+    def after_update(self, prediction: Prediction, rows: Rows, part: float) -> dict[str, Mean]:
+        """What else learns from a batch, of which `rows` are a part (0: they are another's); further
+        figures for the history."""
         return {}
 
     @torch.no_grad()

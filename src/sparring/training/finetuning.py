@@ -70,9 +70,9 @@ class Finetuning(DenoiserTraining):
             terms |= self._opponent.terms(model, prediction, rows)
         return terms
 
-    def after_update(self, prediction: Prediction, rows: Rows) -> dict[str, Mean]:
+    def after_update(self, prediction: Prediction, rows: Rows, part: float) -> dict[str, Mean]:
         """An opponent may learn too."""
-        return self._opponent.learn(prediction, rows) if self._opponent else {}
+        return self._opponent.learn(prediction, rows, part) if self._opponent else {}
 
     def overdone(self, row: Row, start: Row) -> str | None:
         """What the opponent says."""

@@ -188,7 +188,7 @@ class Loop:
         if self.stage.group.is_main:
             row |= self._validate()
             self.progress.best, self.progress.extra = self.stage.weights(), self.stage.extra()
-        self._keep(row)
+        self._keep(self.stage.group.from_main(row))
 
     def _keep(self, row: Row) -> None:
         self.progress.history.append(row)

@@ -57,8 +57,9 @@ class Opponent(Protocol):
     def terms(self, model: Denoiser, prediction: Prediction, rows: Rows) -> dict[str, Term]:
         """Terms for a batch of reals that `model` has predicted."""
 
-    def learn(self, prediction: Prediction, rows: Rows) -> dict[str, Mean]:
-        """After the denoiser's update, from this process's share of the batch."""
+    def learn(self, prediction: Prediction, rows: Rows, part: float) -> dict[str, Mean]:
+        """After the denoiser's update, from this process's share of the batch: `part` of it, 0
+        where the rows are another process's."""
 
     def overdone(self, row: Row, start: Row) -> str | None:
         """Why training must end before these weights, if it must."""
@@ -119,29 +120,29 @@ class Critic:
             "viability_score": Term(0.0, viability, weights.sum()),
         }
 
-    def learn(self, prediction: Prediction, rows: Rows) -> dict[str, Mean]:
+    def learn(self, prediction: Prediction, rows: Rows, part: float) -> dict[str, Mean]:
         """One step on the reals of the batch and on those predictions that the loss counts."""
         if self._optimizer is None:
             return {}
         group, device = self._round.compute.group, prediction.x0.device
-        counts = timestep_weights(prediction, self._round.process.num_timesteps, self.loss) > 0
+        weights = timestep_weights(prediction, self._round.process.num_timesteps, self.loss)
+        counts = (weights > 0) & (part > 0)
         counted = counts.sum().float()
         total = counted.clone()
         group.sum_([total])
         if not total:
             return {name: Mean(torch.zeros((), device=device), total) for name in _LEARNT}
-        reals = _chosen(self._seen(prediction.x0, prediction, rows, "real"), counts)
+        # Where none of its rows counts, a process still makes the same passes, as a part of 0:
+        # spectral norms go on with each.
+        shown = counts if counted else torch.ones_like(counts)
+        reals = _chosen(self._seen(prediction.x0, prediction, rows, "real"), shown)
         x0_pred = prediction.x0_pred.detach()
-        fakes = _chosen(self._seen(x0_pred, prediction, rows, "fake"), counts)
+        fakes = _chosen(self._seen(x0_pred, prediction, rows, "fake"), shown)
         self.discriminator.train().requires_grad_(True)
         self._optimizer.zero_grad(set_to_none=False)
-        terms = dict.fromkeys(("loss", "accuracy"), torch.zeros((), device=device))
-        if counted:
-            found = critic_losses(
-                self.discriminator, reals, fakes, self.settings, self._round.compute
-            )
-            terms = {name: counted / total * found[name] for name in terms}
-            terms["loss"].backward()
+        found = critic_losses(self.discriminator, reals, fakes, self.settings, self._round.compute)
+        terms = {name: counted / total * found[name] for name in ("loss", "accuracy")}
+        terms["loss"].backward()
         values = add_up(group, self.discriminator, terms)
         self._optimizer.step()
         self.discriminator.eval().requires_grad_(False)
@@ -222,7 +223,7 @@ class Itself:
             "ddo_accuracy": Term(0.0, right.mean(), count),
         }
 
-    def learn(self, prediction: Prediction, rows: Rows) -> dict[str, Mean]:
+    def learn(self, prediction: Prediction, rows: Rows, part: float) -> dict[str, Mean]:
         """Nothing: the denoiser is the discriminator."""
         return {}
 

@@ -18,7 +18,7 @@ from sparring.settings.parts import (
     NoiseScheduleSettings,
     PretrainSettings,
 )
-from sparring.training.denoiser import DenoiserTraining, Latents, _least_draws
+from sparring.training.denoiser import DenoiserTraining, Latents, least_draws
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
 from sparring.training.finetuning import Finetuning
 from sparring.training.opponents import Critic
@@ -108,7 +108,7 @@ def test_the_discriminator_learns_a_shift_of_volumes(tiny, tmp_path):
 def test_the_noise_of_validation_is_bounded_for_volumes(monkeypatch, shape, draws):
     """All of it is kept: 512 draws of the last would take 4 GB."""
     monkeypatch.setattr("sparring.training.denoiser._MIN_VALIDATION_DRAWS", 512)
-    assert _least_draws(torch.empty(3, *shape, device="meta")) == draws
+    assert least_draws(torch.empty(3, *shape, device="meta")) == draws
 
 
 @pytest.mark.parametrize("make", [pretraining, finetuning, discriminating])
