@@ -12,6 +12,7 @@ from ..compute import Compute
 from ..errors import UserError
 from ..losses.discrimination import accuracy, discriminator_loss
 from ..models.discriminator import LatentDiscriminator
+from ..passes import Pass
 from ..randomness import Key, key_seed, permutation
 from ..settings.parts import DiscriminatorSettings
 from .loop import Weights
@@ -83,7 +84,8 @@ class DiscriminatorTraining:
         `labels` are the numbers of their conditions, int64 `[N]` each, for a discriminator with
         conditions.
         """
-        self.model = model.to(compute.device).train()
+        self.model = compute.place(model).train()
+        self._pass = Pass(lambda x, labels=None: model(x, labels), model, compute)
         self.settings = settings
         self.compute = compute
         self.group = compute.group
@@ -103,15 +105,14 @@ class DiscriminatorTraining:
             self.optimizer, factor=_PLATEAU_FACTOR, patience=settings.plateau_patience
         )
         self._seed, self._key = seed, key
+        self._order: tuple[int, list[Tensor]] | None = None
 
     def step(self, epoch: int, step: int) -> dict[str, Tensor]:
         """One update on as many reals as fakes."""
         batches = []
-        for of in self._classes:
-            train = torch.from_numpy(of.rows.train)
-            order = permutation(len(train), self._seed, *self._key, epoch, of.name)
-            chosen, part = self.group.share(order[step * self._half : (step + 1) * self._half])
-            batches.append((of, train[chosen]))
+        for of, order in zip(self._classes, self._orders(epoch), strict=True):
+            rows, part = self.group.share(order[step * self._half : (step + 1) * self._half])
+            batches.append((of, rows))
         logits, is_real = self._score(batches)
         loss = part * discriminator_loss(logits, is_real).mean()
         right = part * accuracy(logits, is_real).mean()
@@ -127,7 +128,7 @@ class DiscriminatorTraining:
         self.model.eval()
         losses, accuracies = [], []
         for of in self._classes:
-            held_out = torch.from_numpy(of.rows.val).split(_HELD_OUT_BATCH)
+            held_out = torch.from_numpy(of.rows.val).to(self.compute.device).split(_HELD_OUT_BATCH)
             logits = torch.cat([self._score([(of, rows)])[0] for rows in held_out])
             label = torch.full_like(logits, of.is_real)
             losses.append(discriminator_loss(logits, label).mean())
@@ -166,11 +167,20 @@ class DiscriminatorTraining:
         self.optimizer.load_state_dict(state["optimizer"])
         self.plateau.load_state_dict(state["plateau"])
 
+    def _orders(self, epoch: int) -> list[Tensor]:
+        """The rows of each class in the epoch's order, on the device."""
+        if self._order is None or self._order[0] != epoch:
+            key, orders = (*self._key, epoch), []
+            for of in self._classes:
+                order = permutation(len(of.rows.train), self._seed, *key, of.name)
+                orders.append(torch.from_numpy(of.rows.train)[order].to(self.compute.device))
+            self._order = epoch, orders
+        return self._order[1]
+
     def _score(self, batches: list[tuple["_Class", Tensor]]) -> tuple[Tensor, Tensor]:
         """Logits and who is real, of some rows of each class in one batch."""
         latents = torch.cat([of.latents[rows] for of, rows in batches])
         labels = [of.labels[rows] for of, rows in batches if of.labels is not None]
-        with self.compute.autocast():
-            logits = self.model(latents, torch.cat(labels) if labels else None)
-        truth = [torch.full((len(rows),), of.is_real) for of, rows in batches]
-        return logits, torch.cat(truth).to(logits)
+        logits = self._pass(latents, *([torch.cat(labels)] if labels else []))
+        truth = [torch.full_like(logits[: len(rows)], of.is_real) for of, rows in batches]
+        return logits, torch.cat(truth)
