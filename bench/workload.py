@@ -1,7 +1,10 @@
 """The reference recipe's work on random latents of 16x32x32, as the stages set it up."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from sparring.compute import Compute
 from sparring.models.costs import count_flop
@@ -42,6 +45,15 @@ def denoiser(preset: str) -> Denoiser:
 def forward_flop(preset: str) -> int:
     """Of one latent."""
     return count_flop(lambda: denoiser(preset), SHAPE)
+
+
+def flop_of(build: Callable[[], torch.nn.Module], shape: tuple[int, ...]) -> int:
+    """Operations of one forward of a network of one input, for one of a batch."""
+    with torch.device("meta"):
+        model, inputs = build().eval(), torch.empty(1, *shape)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(inputs)
+    return counter.get_total_flops()
 
 
 def training(
