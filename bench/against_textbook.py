@@ -171,40 +171,32 @@ def row(what: str, found: dict[str, Seconds], target: str, factor: float = 1.0) 
     ours, textbook = found["ours"], found["textbook"]
     cells = f"{textbook.wall:.3g} | {ours.wall:.3g} | {textbook.cpu:.3g} | {ours.cpu:.3g}"
     ratios = f"{factor * textbook.wall / ours.wall:.1f} | {factor * textbook.cpu / ours.cpu:.1f}"
-    line = f"| {what} | {cells} | {ratios} | {target} |"
-    print(line, flush=True)
-    return line
+    return f"| {what} | {cells} | {ratios} | {target} |"
 
 
-def table(repeats: int, count: int, folder: Path) -> list[str]:
+def reading(folder: Path, count: int) -> dict[str, Callable[[], object]]:
+    """All latents into memory."""
+    with writing_latents(folder / "reals.h5", {"kind": "encoded"}) as writer:
+        writer.append(random_latents(count).numpy())
+    loader = DataLoader(Files(folder / "reals"), batch_size=BATCH)
+    return {"ours": lambda: read_latents(folder / "reals.h5"), "textbook": lambda: list(loader)}
+
+
+def table(repeats: int, count: int, folder: Path) -> Iterator[str]:
     """A row per question."""
     compute = prepare("cpu", "auto", torch.get_num_threads())
-    latents = random_latents(count)
-    reals = Files.write(folder / "reals", latents)
+    reals = Files.write(folder / "reals", random_latents(count))
     fakes = Files.write(folder / "fakes", random_latents(count, 1))
-    with writing_latents(folder / "reals.h5", {"kind": "encoded"}) as writer:
-        writer.append(latents.numpy())
-    lines = [
-        "| work | textbook s | ours s | textbook CPU s | ours CPU s | ratio | ratio of CPU s | "
-        "target |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    loader = DataLoader(Files(reals), batch_size=BATCH)
-    reading = {"ours": lambda: read_latents(folder / "reals.h5"), "textbook": lambda: list(loader)}
-    lines.append(row(f"read {count} latents", alternated(reading, repeats), "10"))
-    stage = discriminating(compute, count)
-    epoch = {
-        "ours": lambda: float(Steps(stage)(stage.steps_per_epoch)),
-        "textbook": textbook_discriminator(reals, fakes),
+    columns = "textbook s | ours s | textbook CPU s | ours CPU s | ratio | ratio of CPU s | target"
+    yield f"| work | {columns} |"
+    yield "|---" * 8 + "|"
+    yield row(f"read {count} latents", alternated(reading(folder, count), repeats), "10")
+    learning = {
+        "ours": Steps(training(PRESET, compute, random_latents(count))),
+        "textbook": textbook_training(reals),
     }
-    # Of ours a fifth of the rows validates, so an epoch is that much shorter.
-    share = stage.steps_per_epoch / -(-count // BATCH)
-    found = alternated(epoch, repeats)
-    lines.append(row(f"discriminator epoch, {count} + {count}", found, "5", share))
-    inner = folder / "pictures"
-    inner.mkdir()
-    found = alternated(encoders(inner), repeats)
-    lines.append(row(f"encode {PICTURES} pictures of {PIXELS}", found, ""))
+    yield row("training step, batch 32", alternated(learning, repeats), "2")
+    del learning
     model = denoiser(PRESET).eval()
     ours = sampler(PRESET, compute, 2, model=model)
     sampling = {
@@ -212,13 +204,21 @@ def table(repeats: int, count: int, folder: Path) -> list[str]:
         "textbook": lambda: textbook_sampling(model, 2),
     }
     found = alternated(sampling, repeats)
-    lines.append(row("sample 32, two DDIM steps", found, "2.5"))
-    fewer = DDIM_STEPS / SOLVER_STEPS
-    lines.append(row(f"the same, {SOLVER_STEPS} solver steps for 100", found, "8", fewer))
-    steps = Steps(training(PRESET, compute, latents))
-    learning = {"ours": lambda: float(steps()), "textbook": textbook_training(reals)}
-    lines.append(row("training step, batch 32", alternated(learning, repeats), "2"))
-    return lines
+    yield row("sample 32, two DDIM steps", found, "2.5")
+    yield row(
+        f"the same, {SOLVER_STEPS} solver steps for 100", found, "8", DDIM_STEPS / SOLVER_STEPS
+    )
+    stage = discriminating(compute, count)
+    epoch = {
+        "ours": lambda: float(Steps(stage)(stage.steps_per_epoch)),
+        "textbook": textbook_discriminator(reals, fakes),
+    }
+    # Of ours a fifth of the rows validates, so an epoch is that much shorter.
+    share = stage.steps_per_epoch / -(-count // BATCH)
+    yield row(f"discriminator epoch, {count} + {count}", alternated(epoch, repeats), "5", share)
+    (folder / "pictures").mkdir()
+    found = alternated(encoders(folder / "pictures"), repeats)
+    yield row(f"encode {PICTURES} pictures of {PIXELS}", found, "")
 
 
 if __name__ == "__main__":
@@ -228,8 +228,6 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=512, help="latents as files")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    with tempfile.TemporaryDirectory() as place:
-        lines = table(args.repeats, args.count, Path(place))
     call = f"--threads {args.threads} --repeats {args.repeats} --count {args.count}"
     intro = (
         f"`python bench/against_textbook.py {call}`. {machine()}. {PRESET} on latents "
@@ -238,4 +236,8 @@ if __name__ == "__main__":
         "programs of the machine. The row of the solver multiplies the row above by the steps "
         "saved; tests/unit/sampling/test_solver_agreement.py bounds how far its samples lie."
     )
-    write_table("against_textbook", "The same work beside textbook loops", intro, lines)
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory() as place:
+        for line in table(args.repeats, args.count, Path(place)):
+            lines.append(line)
+            write_table("against_textbook", "The same work beside textbook loops", intro, lines)

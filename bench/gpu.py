@@ -56,6 +56,11 @@ class Run:
         return WAYS[:2] if self.small else WAYS
 
     @property
+    def batch(self) -> int:
+        """Latents of a training step."""
+        return 2 if self.small else BATCH
+
+    @property
     def presets(self) -> tuple[str, ...]:
         """Those of the issue, most important first."""
         return ("unet_tiny",) if self.small else PRESETS
@@ -78,16 +83,19 @@ def agreement(run: Run) -> Iterator[str]:
     """Loss curves and paired samples against fp32, operator by operator."""
     yield "| preset | way | largest difference of a loss | of the mean loss | samples differ by |"
     yield "|---" * 5 + "|"
-    steps, latents = (3, random_latents(8 * BATCH)) if run.small else (60, random_latents(2000))
+    steps, latents = (3, random_latents(8)) if run.small else (60, random_latents(2000))
     for preset in run.presets[:1]:
         reference = None
         for way in run.ways:
             compute = run.compute(*way)
-            stage = Steps(training(preset, compute, latents))
+            stage = Steps(training(preset, compute, latents, run.batch))
             losses = torch.stack([stage() for _ in range(steps)]).cpu()
             drawn = sampler(preset, compute, 4 if run.small else SOLVER_STEPS)
             # Twice: what is captured at the second call is what is compared.
-            samples = [drawn.sample(range(8), 0, "bench").cpu() for _ in range(2)][-1]
+            samples = [
+                drawn.sample(range(8 if run.device == "cuda" else 2), 0, "bench").cpu()
+                for _ in range(2)
+            ][-1]
             reference = reference or (losses, samples)
             apart = (losses / reference[0] - 1).abs().max().item()
             means = abs(losses.mean() / reference[0].mean() - 1)
@@ -104,18 +112,18 @@ def steps(run: Run) -> Iterator[str]:
         f"{FAKES:,} by DDIM-{DDIM_STEPS}, s | by {SOLVER_STEPS} solver steps, s |"
     )
     yield "|---" * 8 + "|"
-    count, drawn = (1, 8) if run.small else (30, 512)
-    latents = random_latents(2 * BATCH if run.small else 4096)
+    count, drawn = (1, 2) if run.small else (30, 512)
+    latents = random_latents(8 if run.small else 4096)
     for preset in run.presets:
         flop = forward_flop(preset)
         for way in run.ways:
             compute = run.compute(*way)
-            stage = Steps(training(preset, compute, latents))
+            stage = Steps(training(preset, compute, latents, run.batch))
             few = sampler(preset, compute, 2 if run.small else 10)
             learn = _each(lambda stage=stage: stage(count), run)
             draw = _each(lambda few=few: few.sample(range(drawn), 0, "bench"), run)
             learn, draw = learn / count, draw / few.settings.num_steps
-            rate, most = 3 * flop * BATCH / learn, iteration.peak(compute)[0]
+            rate, most = 3 * flop * run.batch / learn, iteration.peak(compute)[0]
             all_fakes = draw * FAKES / drawn
             times = f"{all_fakes * DDIM_STEPS:.3g} | {all_fakes * SOLVER_STEPS:.3g}"
             cells = f"{learn * 1e3:.3g} | {rate / 1e12:.3g} | {rate / most:.1%} | {draw * 1e3:.3g}"
@@ -130,7 +138,8 @@ def _each(work: Callable[[], object], run: Run) -> float:
 
 def whole(run: Run) -> Iterator[str]:
     """One iteration: whole sampling, two epochs measured, fifty extrapolated."""
-    size = iteration.CPU if run.small else replace(iteration.GPU, trained=2 * 688, repeats=1)
+    small = replace(iteration.CPU, repeats=1)
+    size = small if run.small else replace(iteration.GPU, trained=2 * 688, repeats=1)
     best = run.best()
     yield from iteration.table(run.presets[0], best, size)
     yield ""
@@ -142,11 +151,11 @@ def textbook(run: Run) -> Iterator[str]:
     device, preset = torch.device(run.device), run.presets[0]
     model = denoiser(preset).to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5)
-    held = list(random_latents(BATCH))
+    held = list(random_latents(run.batch))
 
     def step() -> None:
         clean = torch.stack(held).to(device)
-        eps, t = torch.randn_like(clean), torch.randint(0, 1000, (BATCH,), device=device)
+        eps, t = torch.randn_like(clean), torch.randint(0, 1000, (run.batch,), device=device)
         loss = (model(clean + eps, t).sample - eps).square().mean()
         optimizer.zero_grad()
         loss.backward()
@@ -156,19 +165,20 @@ def textbook(run: Run) -> Iterator[str]:
 
     @torch.no_grad()
     def draw() -> None:
-        latents = torch.randn(BATCH, *SHAPE, device=device)
-        latents - model(latents, torch.zeros(BATCH, dtype=torch.long, device=device)).sample
+        latents = torch.randn(run.batch, *SHAPE, device=device)
+        t = torch.zeros(run.batch, dtype=torch.long, device=device)
+        latents - model(latents, t).sample
 
     yield "| preset | textbook training step ms | textbook sampler's step ms a 512 |"
     yield "|---" * 3 + "|"
-    per_512 = _each(draw, run) * 512 / BATCH
+    per_512 = _each(draw, run) * 512 / run.batch
     yield f"| {preset} | {_each(step, run) * 1e3:.3g} | {per_512 * 1e3:.3g} |"
 
 
 def profile(run: Run) -> Iterator[str]:
     """What a training step's time goes to."""
     compute = run.best()
-    stage = Steps(training(run.presets[0], compute, random_latents(4 * BATCH)))
+    stage = Steps(training(run.presets[0], compute, random_latents(64), run.batch))
     stage(4)
     on_gpu = run.device == "cuda"
     kinds = [torch.profiler.ProfilerActivity.CPU]
