@@ -22,6 +22,8 @@ LAYERS = {
     "objectives": 2,
     "randomness": 2,
     "compute": 2,
+    "passes": 2,
+    "ahead": 2,
     "devices": 2,
     "companions": 2,
     "distributed": 2,
@@ -45,7 +47,7 @@ REPORT_MAY = {"settings", "artefacts", "errors", "balance", "rounds", "report"}
 APART = ("rounds", "graph", "report")
 WITHIN_A_LAYER = {
     ("losses", "diffusion"), ("objectives", "diffusion"), ("settings", "errors"),
-    ("compute", "distributed"), ("distributed", "companions"),
+    ("compute", "distributed"), ("passes", "compute"), ("distributed", "companions"),
 }  # fmt: skip
 MODULES = sorted(ROOT.rglob("*.py"))
 LAYERED = [m for m in MODULES if m.relative_to(ROOT).parts[0] not in APART]

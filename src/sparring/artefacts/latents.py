@@ -54,7 +54,7 @@ class LatentsWriter:
 def storable(latents: np.ndarray, path: Path) -> np.ndarray:
     """`[B,C,H,W]` in half precision, as files hold them; NaN and what overflows are refused."""
     rows = latents.astype(DTYPE)
-    if not np.isfinite(rows).all():
+    if not _all_finite(rows):
         bad = int((~np.isfinite(rows)).reshape(len(rows), -1).any(axis=1).sum())
         raise UserError(
             f"{path}: {bad} of {len(rows)} latents of a batch are NaN or infinite; the model that "
@@ -110,7 +110,7 @@ def read_latents(path: Path, rows: np.ndarray | None = None) -> np.ndarray:
     with hdf5.reading(path, "latents") as file:
         dataset = file["latents"]
         latents = dataset[:] if rows is None else _rows(dataset, rows)
-    if not np.isfinite(latents).all():
+    if not _all_finite(latents):
         bad = int((~np.isfinite(latents)).reshape(len(latents), -1).any(axis=1).sum())
         raise UserError(
             f"{path}: {bad} of {len(latents)} latents hold NaN or infinity; delete the file and "
@@ -172,6 +172,14 @@ def require_shape(info: LatentsInfo, channels: int, side: Side, owner: str) -> N
             f"{list(expected)}; re-encode with its autoencoder, or start from a model "
             "made for these latents"
         )
+
+
+def _all_finite(latents: np.ndarray) -> bool:
+    """Of half precision by the exponent's bits: NumPy would make a float32 of every number."""
+    if latents.dtype != np.float16:
+        return bool(np.isfinite(latents).all())
+    exponents = np.ascontiguousarray(latents).view(np.uint16) & 0x7C00
+    return not (exponents == 0x7C00).any()
 
 
 def _rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:

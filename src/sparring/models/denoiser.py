@@ -206,7 +206,7 @@ class OneStep:
     """A frozen denoiser's one-step predictions."""
 
     def __init__(self, model: Denoiser, scheduler: DDIMScheduler, compute: Compute) -> None:
-        self._model = model.to(compute.device).eval().requires_grad_(False)
+        self._model = compute.place(model).eval().requires_grad_(False)
         self._compute = compute
         self.process = forward_process(scheduler).to(compute.device)
 

@@ -82,6 +82,7 @@ def _content(rounds: Rounds, rule: str, wildcards: Wildcards, settings_json: str
         "settings": json.loads(settings_json),
         "device": rounds.device_of(name) if name else rounds.config.device,
         "precision": rounds.config.precision,
+        "execution": rounds.config.execution,
         "checkpoint_minutes": rounds.config.checkpoint_minutes,
         "wall_time_margin_minutes": rounds.config.wall_time_margin_minutes,
         "lock_timeout_seconds": rounds.config.lock_timeout_seconds,

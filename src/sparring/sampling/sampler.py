@@ -10,6 +10,7 @@ from torch import Tensor
 from ..compute import Compute
 from ..errors import UserError
 from ..models.denoiser import Denoiser, predict, predict_guided, sampled_shape
+from ..passes import Pass
 from ..randomness import Key, generator, normals
 from ..settings.parts import SampleGrid, SamplingSettings
 
@@ -53,6 +54,7 @@ class Sampler:
                 f"{timesteps} timesteps; set at most {timesteps}"
             )
         self.model = model
+        self._pass = Pass(self._predict, model, compute)
         self.settings = settings
         self.compute = compute
         self._make = cast(Callable[[], Any], lambda: build_sampler(settings.sampler, schedule))
@@ -64,13 +66,15 @@ class Sampler:
         `labels` are the numbers of their conditions, `[B]`, which class-conditional denoisers need.
         """
         scheduler = self._make()
-        scheduler.set_timesteps(self.settings.num_steps, device=self.compute.device)
+        scheduler.set_timesteps(self.settings.num_steps)  # on the CPU: no step waits for them
+        timesteps = scheduler.timesteps.to(self.compute.device)
         noise = normals(sampled_shape(self.model), numbers, seed, *key, device=self.compute.device)
         latents = noise * scheduler.init_noise_sigma
         options = self._step_options([generator(seed, *key, "steps", n) for n in numbers])
-        for t in scheduler.timesteps:
+        given = () if labels is None else (labels,)
+        for t, on_device in zip(scheduler.timesteps, timesteps, strict=True):
             model_input = scheduler.scale_model_input(latents, t)
-            output = self._predict(model_input, t.expand(len(latents)), labels)
+            output = self._pass(model_input, on_device.expand(len(latents)), *given)
             latents = scheduler.step(output, t, latents, **options).prev_sample
         return latents
 
@@ -83,12 +87,10 @@ class Sampler:
             chosen = None if labels is None else labels[numbers.start : numbers.stop]
             yield self.sample(numbers, seed, *key, labels=chosen)
 
-    def _predict(self, x_t: Tensor, timesteps: Tensor, labels: Tensor | None) -> Tensor:
-        with self.compute.autocast():
-            if labels is None:
-                return predict(self.model, x_t, timesteps)
-            scale = self.settings.guidance_scale
-            return predict_guided(self.model, x_t, timesteps, labels, scale)
+    def _predict(self, x_t: Tensor, timesteps: Tensor, labels: Tensor | None = None) -> Tensor:
+        if labels is None:
+            return predict(self.model, x_t, timesteps)
+        return predict_guided(self.model, x_t, timesteps, labels, self.settings.guidance_scale)
 
     def _step_options(self, generators: list[torch.Generator]) -> dict[str, Any]:
         if self.settings.sampler == "ddim":

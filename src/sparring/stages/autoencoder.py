@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
+from ..ahead import Ahead
 from ..artefacts.atomic import write_text
 from ..artefacts.conditions import conditions_attribute
 from ..artefacts.digests import file_digest
@@ -88,9 +89,9 @@ def _encode_split(
     rows = layouts.rows(split)
     starts = range(0, len(rows), batch_size)
     with writing_latents(output, attributes | {"split": split}) as writer:
-        for start in progress(starts, f"encoding {split}", len(starts), "batch"):
-            batch = layouts.read(rows[start : start + batch_size])
-            writer.append(codec.encode(batch).cpu().numpy())
+        read = Ahead(lambda n: layouts.read(rows[starts[n] :][:batch_size]), len(starts), 1)
+        for n in progress(range(len(starts)), f"encoding {split}", len(starts), "batch"):
+            writer.append(codec.encode(read(n)).cpu().numpy())
         writer.columns_of(layouts, rows)
     logger.info("%d layouts of %s encoded", len(rows), split)
 

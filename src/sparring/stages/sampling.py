@@ -29,6 +29,7 @@ from ..training.state import PartsState
 from .job import Job
 
 logger = logging.getLogger(__name__)
+_AT_ONCE = {"cuda": 512, "cpu": 1}  # a GPU is filled by several batches; a CPU is by one
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,12 @@ def batches_of(count: int, size: int, shard: int = 0, shards: int = 1) -> list[r
     """Sample numbers 0 to `count` - 1 in batches; of these the share of one shard."""
     batches = [range(start, min(start + size, count)) for start in range(0, count, size)]
     return batches[shard * len(batches) // shards : (shard + 1) * len(batches) // shards]
+
+
+def blocks_of(batches: list[range], at_once: int) -> list[range]:
+    """The numbers of consecutive batches that are sampled together: as many as hold `at_once`."""
+    width = max(1, at_once // len(batches[0])) if batches else 1
+    return [range(n, min(n + width, len(batches))) for n in range(0, len(batches), width)]
 
 
 def _fakes(s: SampleFake, shard: int, shards: int) -> Draw:
@@ -144,19 +151,25 @@ def _sample_parts(
     model, schedule = load_denoiser(models.denoiser, models.schedule)
     _require_channels(model.config.in_channels, models)
     _require_conditions(num_conditions(model), conditions, job.settings.sampling, models)
-    sampler = Sampler(model.to(compute.device), schedule, job.settings.sampling, compute)
+    sampler = Sampler(compute.place(model), schedule, job.settings.sampling, compute)
     total, started, made = len(draw.batches), time.monotonic(), 0
-    for part, numbers in enumerate(progress(draw.batches, "sampling", total, "batch")):
-        if state.load(part) is None:
+    together = blocks_of(draw.batches, _AT_ONCE[compute.device.type])
+    for parts in progress(together, "sampling", len(together), "block"):
+        if any(state.load(part) is None for part in parts):
+            numbers = range(draw.batches[parts[0]].start, draw.batches[parts[-1]].stop)
             labels = None
             if conditions:
                 labels = torch.from_numpy(conditions.of(numbers)).to(compute.device)
             latents = sampler.sample(numbers, job.settings.seed, *draw.key, labels=labels)
-            state.save(part, storable(latents.cpu().numpy(), output))
-            made += 1
+            rows = storable(latents.cpu().numpy(), output)
+            for part in parts:
+                batch = draw.batches[part]
+                start = batch.start - numbers.start
+                state.save(part, rows[start : start + len(batch)])
+            made += len(parts)
         pace = (time.monotonic() - started) / made if made else None
-        left = None if pace is None else pace * (total - part - 1)
-        job.note({"done": part + 1, "total": total, "unit": "batch", "seconds_left": left})
+        left = None if pace is None else pace * (total - parts.stop)
+        job.note({"done": parts.stop, "total": total, "unit": "batch", "seconds_left": left})
     if made < total:
         logger.info("%d of %d batches were sampled by earlier attempts", total - made, total)
 

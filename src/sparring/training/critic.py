@@ -1,5 +1,6 @@
 """A discriminator and how it learns, in its own stage or while a denoiser is fine-tuned."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from ..losses.discrimination import (
 )
 from ..models.backbone import BackboneDiscriminator
 from ..models.discriminator import LatentDiscriminator
+from ..passes import Pass
 from ..settings.parts import DiscriminatorSettings
 
 Discriminator = LatentDiscriminator | BackboneDiscriminator
@@ -42,19 +44,38 @@ def adam(model: torch.nn.Module, settings: DiscriminatorSettings) -> torch.optim
     )
 
 
+Score = Callable[[Seen], Tensor]
+"""What a discriminator is shown to logits `[B]`."""
+
+
+def scorer(model: Discriminator, compute: Compute) -> Score:
+    """Logits as `compute` runs networks."""
+    passes: dict[tuple[bool, bool], Pass] = {}
+
+    def score(seen: Seen) -> Tensor:
+        known = seen.labels is not None, seen.timesteps is not None
+        if known not in passes:
+            passes[known] = Pass(lambda x, *told: model(x, *_told(known, told)), model, compute)
+        told = (part for part in (seen.labels, seen.timesteps) if part is not None)
+        return passes[known](seen.latents, *told)
+
+    return score
+
+
+def _told(known: tuple[bool, bool], given: tuple[Tensor, ...]) -> list[Tensor | None]:
+    """Labels and timesteps, of which only those that there are were given."""
+    rest = iter(given)
+    return [next(rest) if there else None for there in known]
+
+
 def critic_losses(
-    model: Discriminator,
-    reals: Seen,
-    fakes: Seen,
-    settings: DiscriminatorSettings,
-    compute: Compute,
+    score: Score, model: Discriminator, reals: Seen, fakes: Seen, settings: DiscriminatorSettings
 ) -> dict[str, Tensor]:
     """`loss` and `accuracy` on as many reals as fakes, scalars; with penalties `r1` and `r2`.
 
     `loss` is what is minimised, penalties included.
     """
-    with compute.autocast():
-        logits = model(*_joined(reals, fakes))
+    logits = score(_joined(reals, fakes))
     real, fake = logits.split([len(reals.latents), len(fakes.latents)])
     truth = torch.cat([torch.ones_like(real), torch.zeros_like(fake)])
     if settings.relativistic:

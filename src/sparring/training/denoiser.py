@@ -9,11 +9,13 @@ import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
+from ..ahead import Ahead
 from ..artefacts.histories import Row
 from ..compute import Compute
 from ..diffusion.process import ForwardProcess, Prediction
 from ..losses.noise import noise_loss
 from ..models.denoiser import Denoiser, forward_process, num_conditions, predict, unconditional
+from ..passes import Pass
 from ..randomness import Key, chances, normals, permutation, timesteps
 from ..sampling.sampler import Sampler
 from ..settings.parts import DiffusionTraining
@@ -53,6 +55,21 @@ class Rows(NamedTuple):
     numbers: Sequence[int] = ()
 
 
+class Draw(NamedTuple):
+    """What one step draws: on the CPU, ready to be sent."""
+
+    rows: Tensor
+    """Of the train split, `[B]`: this process's share of the step's."""
+    part: float
+    """That share."""
+    eps: Tensor
+    """`[B,C,...]`."""
+    timesteps: Tensor
+    """`[B]`."""
+    withheld: Tensor
+    """Whose conditions are withheld, bool `[B]`."""
+
+
 class Term(NamedTuple):
     """One term of the loss on some samples."""
 
@@ -81,7 +98,7 @@ class DenoiserTraining:
         picture: Callable[[int, Tensor], None] | None = None,
     ) -> None:
         """`picture(epoch, samples)` is called every `sample_interval` epochs."""
-        self.model = model.to(compute.device).train()
+        self.model = compute.place(model).train()
         self.schedule = schedule
         self.process: ForwardProcess = forward_process(schedule).to(compute.device)
         self.latents = latents
@@ -99,7 +116,9 @@ class DenoiserTraining:
         self.eval_interval = settings.eval_interval
         self.steps_per_epoch = -(-len(latents.train) // settings.batch_size)
         self._seed, self._key, self._picture = seed, key, picture
-        self._order: tuple[int, Tensor] | None = None
+        steps = self.epochs * self.steps_per_epoch
+        self._draws = Ahead(self._draw, steps, compute.threads_ahead)
+        self._passes = {id(m): _pass(m, compute) for m in (self.model, self.average.model)}
         self._validation = self._fixed_validation()
 
     def losses(self, model: Denoiser, prediction: Prediction, rows: Rows) -> dict[str, Term]:
@@ -109,10 +128,14 @@ class DenoiserTraining:
 
     def step(self, epoch: int, step: int) -> dict[str, Mean]:
         """One update on the step's share of the epoch's permutation."""
-        rows, part = self._batch(epoch, step)
-        prediction = self._predict(self.model, *self._noised_inputs(rows), rows.told)
+        draw = self._draws(epoch * self.steps_per_epoch + step)
+        send = self.compute.send
+        chosen, eps, t = send(draw.rows), send(draw.eps), send(draw.timesteps)
+        told = self._told(self.latents.labels(Rows("train", chosen)), draw)
+        rows = Rows("train", draw.rows, told, (*self._key, epoch), draw.rows.tolist())
+        prediction = self._predict(self.model, self.latents.train[chosen], eps, t, told)
         terms = self.losses(self.model, prediction, rows)
-        means, counted = self._means(terms, part)
+        means, counted = self._means(terms, draw.part)
         loss = self._total({name: term.weight for name, term in terms.items()}, means)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -122,30 +145,30 @@ class DenoiserTraining:
         self.optimizer.step()
         self.average.update(self.model)
         found = {name: Mean(value, counted[name]) for name, value in values.items()}
-        return found | self.after_update(prediction, rows, part)
+        return found | self.after_update(prediction, rows, draw.part)
 
     def after_update(self, prediction: Prediction, rows: Rows, part: float) -> dict[str, Mean]:
-        """What else learns from a batch, of which `rows` are a part (0: they are another's); further
+        """What else learns from a batch, of which `rows` are a part (0: another's); further
         figures for the history."""
         return {}
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Every loss term of the averaged weights on fixed timesteps and noise."""
-        sums: dict[str, float] = {}
-        counts: dict[str, float] = {}
-        first = 0
+        sums: dict[str, Tensor] = {}
+        counts: dict[str, Tensor] = {}
+        first, model = 0, self.average.model
         for held_out, t, eps in self._validation:
             numbers = range(first, first + len(held_out))
             labels = self.latents.labels(Rows("val", held_out))
             rows = Rows("val", held_out, labels, ("validation",), numbers)
-            model = self.average.model
             prediction = self._predict(model, self.latents.val[held_out], eps, t, labels)
             for name, term in self.losses(model, prediction, rows).items():
-                sums[name] = sums.get(name, 0.0) + float(term.mean) * float(term.counted)
-                counts[name] = counts.get(name, 0.0) + float(term.counted)
+                count = _scalar(term.counted, term.mean.device).double()
+                sums[name] = sums.get(name, torch.zeros_like(count)) + term.mean.double() * count
+                counts[name] = counts.get(name, torch.zeros_like(count)) + count
             first += len(held_out)
-        return {name: total / max(counts[name], 1e-12) for name, total in sums.items()}
+        return {name: float(total / counts[name].clamp_min(1e-12)) for name, total in sums.items()}
 
     def end_epoch(self, epoch: int, row: Row) -> None:
         """Draw the sample grid when its time has come."""
@@ -190,12 +213,6 @@ class DenoiserTraining:
         """The weighted sum that is minimised."""
         return sum((w * means[name] for name, w in weights.items() if w), torch.zeros(()))
 
-    def _batch(self, epoch: int, step: int) -> tuple[Rows, float]:
-        """This process's latents of a step, and which part of the batch they are."""
-        chosen, part = self.group.share(self._rows(epoch, step))
-        told = self._labels(epoch, chosen)
-        return Rows("train", chosen, told, (*self._key, epoch), chosen.tolist()), part
-
     def _means(
         self, terms: dict[str, Term], part: float
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -204,9 +221,7 @@ class DenoiserTraining:
         Of several processes each has its share of a mean, to be added up.
         """
         means = {name: term.mean for name, term in terms.items()}
-        counts = torch.stack(
-            [torch.as_tensor(t.counted, device=t.mean.device).float() for t in terms.values()]
-        )
+        counts = torch.stack([_scalar(t.counted, t.mean.device) for t in terms.values()])
         if self.group.count == 1:
             return means, dict(zip(terms, counts, strict=True))
         counts *= part > 0
@@ -219,34 +234,43 @@ class DenoiserTraining:
     def _predict(
         self, model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, labels: Tensor | None
     ) -> Prediction:
+        given = () if labels is None else (labels,)
+        output = self._passes[id(model)](self.process.noised(x0, eps, t), t, *given)
+        return self.process.prediction(x0, eps, t, output)
+
+    def predict_beside(
+        self, model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, labels: Tensor | None
+    ) -> Prediction:
+        """Another prediction of the same step: a CUDA graph holds the inputs of one at a time."""
         with self.compute.autocast():
             output = predict(model, self.process.noised(x0, eps, t), t, labels)
         return self.process.prediction(x0, eps, t, output)
 
-    def _labels(self, epoch: int, rows: Tensor) -> Tensor | None:
-        """Conditions as the denoiser is told them: some are withheld, the same in every arm."""
-        labels = self.latents.labels(Rows("train", rows))
+    def _told(self, labels: Tensor | None, draw: Draw) -> Tensor | None:
+        """Conditions as the denoiser is told them: some are withheld."""
         if labels is None:
             return None
-        share, key = self.settings.condition_dropout, (*self._key, epoch, "condition")
-        withheld = chances(share, rows.tolist(), self._seed, *key).to(labels.device)
+        withheld = self.compute.send(draw.withheld)
         return torch.where(withheld, unconditional(self.model, labels), labels)
 
-    def _noised_inputs(self, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
-        """x0, eps, t; noise is keyed by epoch and row, so it is the same in every arm."""
-        x0, key, device = self.latents.train[rows.latents], rows.draw, self.compute.device
-        eps = normals(x0.shape[1:], rows.numbers, self._seed, *key, "noise", device=device)
-        t = timesteps(
-            self.process.num_timesteps, rows.numbers, self._seed, *key, "timestep", device=device
-        )
-        return x0, eps, t
+    def _draw(self, number: int) -> Draw:
+        """All that a step draws, keyed by epoch and row, so that it is the same in every arm."""
+        epoch, step = divmod(number, self.steps_per_epoch)
+        key = (*self._key, epoch)
+        rows, part = self.group.share(self._rows(epoch, step))
+        samples, host = rows.tolist(), torch.device("cpu")
+        shape, num_timesteps = self.latents.train.shape[1:], self.process.num_timesteps
+        eps = normals(shape, samples, self._seed, *key, "noise", device=host)
+        t = timesteps(num_timesteps, samples, self._seed, *key, "timestep", device=host)
+        share = self.settings.condition_dropout if self.latents.train_labels is not None else 0.0
+        withheld = chances(share, samples, self._seed, *key, "condition")
+        pinned = self.compute.pinned
+        return Draw(pinned(rows), part, pinned(eps), pinned(t), pinned(withheld))
 
     def _rows(self, epoch: int, step: int) -> Tensor:
-        if self._order is None or self._order[0] != epoch:
-            order = permutation(len(self.latents.train), self._seed, *self._key, epoch, "order")
-            self._order = epoch, order
+        order = permutation(len(self.latents.train), self._seed, *self._key, epoch, "order")
         size = self.settings.batch_size
-        return self._order[1][step * size : (step + 1) * size]
+        return order[step * size : (step + 1) * size]
 
     def _rate(self, step: int) -> float:
         s = self.settings
@@ -277,6 +301,17 @@ class DenoiserTraining:
         key = (self._seed, "sample_grid")
         batches = sampler.batches(grid.num_samples, 64, *key, labels=labels)
         return torch.cat(list(batches))
+
+
+def _pass(model: Denoiser, compute: Compute) -> Pass:
+    return Pass(lambda *inputs: predict(model, *inputs), model, compute)
+
+
+def _scalar(value: float | Tensor, device: torch.device) -> Tensor:
+    """A float32 scalar on the device, which is not waited for."""
+    if isinstance(value, Tensor):
+        return value.to(device, torch.float32)
+    return torch.full((), value, dtype=torch.float32, device=device)
 
 
 def least_draws(val: Tensor) -> int:

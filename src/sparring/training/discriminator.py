@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..losses.discrimination import accuracy, discriminator_loss, relativistic_loss
 from ..randomness import Key, key_seed, normals, permutation, timesteps
 from ..settings.parts import DiscriminatorSettings
-from .critic import Discriminator, Seen, adam, critic_losses
+from .critic import Discriminator, Seen, adam, critic_losses, scorer
 from .denoiser import least_draws
 from .loop import Weights
 from .optimisation import add_up
@@ -85,7 +85,8 @@ class DiscriminatorTraining:
         `labels` are the numbers of their conditions, int64 `[N]` each, for a discriminator with
         conditions. With a forward `process` it sees latents noised to a timestep that it is told.
         """
-        self.model = model.to(compute.device).train()
+        self.model = compute.place(model).train()
+        self._pass = scorer(self.model, compute)
         self.settings = settings
         self.compute = compute
         self.group = compute.group
@@ -104,12 +105,13 @@ class DiscriminatorTraining:
             self.optimizer, factor=_PLATEAU_FACTOR, patience=settings.plateau_patience
         )
         self._seed, self._key = seed, key
+        self._order: tuple[int, dict[str, Tensor]] | None = None
         self._held_out = [self._validation(of) for of in self._classes]
 
     def step(self, epoch: int, step: int) -> dict[str, Tensor]:
         """One update on as many reals as fakes."""
         (reals, part), (fakes, _) = (self._batch(of, epoch, step) for of in self._classes)
-        terms = critic_losses(self.model, reals, fakes, self.settings, self.compute)
+        terms = critic_losses(self._pass, self.model, reals, fakes, self.settings)
         terms = {name: part * value for name, value in terms.items()}
         self.optimizer.zero_grad(set_to_none=True)
         terms["loss"].backward()
@@ -121,7 +123,7 @@ class DiscriminatorTraining:
     def validate(self) -> dict[str, float]:
         """Loss (without penalties) and accuracy on the held-out rows, each class counting half."""
         self.model.eval()
-        real, fake = (torch.cat([self._logits(one) for one in held]) for held in self._held_out)
+        real, fake = (torch.cat([self._pass(one) for one in held]) for held in self._held_out)
         self.model.train()
         halves = [(real, torch.ones_like(real)), (fake, torch.zeros_like(fake))]
         losses = torch.stack([discriminator_loss(*half).mean() for half in halves])
@@ -167,34 +169,39 @@ class DiscriminatorTraining:
 
     def _batch(self, of: _Class, epoch: int, step: int) -> tuple[Seen, float]:
         """This process's rows of a step, and which part of the batch they are."""
-        train = torch.from_numpy(of.rows.train)
-        order = permutation(len(train), self._seed, *self._key, epoch, of.name)
-        chosen, part = self.group.share(order[step * self._half : (step + 1) * self._half])
-        rows = train[chosen]
-        return self._seen(of, rows, rows.tolist(), *self._key, epoch), part
+        order = self._orders(epoch)[of.name][step * self._half : (step + 1) * self._half]
+        rows, part = self.group.share(order)
+        return self._seen(of, rows, *self._key, epoch), part
+
+    def _orders(self, epoch: int) -> dict[str, Tensor]:
+        """The rows of each class in the epoch's order, on the device."""
+        if self._order is None or self._order[0] != epoch:
+            key, orders = (*self._key, epoch), {}
+            for of in self._classes:
+                order = permutation(len(of.rows.train), self._seed, *key, of.name)
+                rows = torch.from_numpy(of.rows.train)[order]
+                orders[of.name] = rows.to(self.compute.device)
+            self._order = epoch, orders
+        return self._order[1]
 
     def _validation(self, of: _Class) -> list[Seen]:
         """Held-out rows; noised ones at the same timesteps with the same noise every time."""
-        held_out = torch.from_numpy(of.rows.val)
+        held_out = torch.from_numpy(of.rows.val).to(self.compute.device)
         noised = self._process is not None  # few of them are each noised several times
         repeats = -(-least_draws(of.latents) // len(held_out)) if noised else 1
-        draws = held_out.repeat(repeats)
-        numbers = torch.arange(len(draws)).split(_HELD_OUT_BATCH)
-        key = (*self._key, "validation")
-        return [self._seen(of, draws[part], part.tolist(), *key) for part in numbers]
+        numbers = torch.arange(repeats * len(held_out)).split(_HELD_OUT_BATCH)
+        draws, key = held_out.repeat(repeats), (*self._key, "validation")
+        return [self._seen(of, draws[part], *key, numbers=part.tolist()) for part in numbers]
 
-    def _seen(self, of: _Class, rows: Tensor, numbers: list[int], *key: Key) -> Seen:
-        """Some rows as the discriminator is shown them; noise is keyed by `numbers`."""
+    def _seen(self, of: _Class, rows: Tensor, *key: Key, numbers: list[int] | None = None) -> Seen:
+        """Some rows as the discriminator is shown them; noise is keyed by `numbers`, or by row."""
         latents = of.latents[rows]
         labels = None if of.labels is None else of.labels[rows]
         if self._process is None:
             return Seen(latents, labels)
+        samples = rows.tolist() if numbers is None else numbers
         device, key = self.compute.device, (*key, of.name)
-        eps = normals(latents.shape[1:], numbers, self._seed, *key, "noise", device=device)
+        eps = normals(latents.shape[1:], samples, self._seed, *key, "noise", device=device)
         count = self._process.num_timesteps
-        t = timesteps(count, numbers, self._seed, *key, "timestep", device=device)
+        t = timesteps(count, samples, self._seed, *key, "timestep", device=device)
         return Seen(self._process.noised(latents, eps, t), labels, t)
-
-    def _logits(self, seen: Seen) -> Tensor:
-        with self.compute.autocast():
-            return self.model(*seen)

@@ -55,7 +55,7 @@ class Finetuning(DenoiserTraining):
         if opponent is not None:
             self.criterion = opponent.criterion
             opponent.enter(
-                Round(self.latents, self.process, self.compute, self._seed, self._predict)
+                Round(self.latents, self.process, self.compute, self._seed, self.predict_beside)
             )
         if optimizer_state:
             self._load_moments(optimizer_state)
@@ -128,7 +128,7 @@ class Finetuning(DenoiserTraining):
             return {}
         names = {id(p): name for name, p in self.model.named_parameters()}
         return {
-            f"{names[id(p)]}.{moment}": state[moment].detach().cpu().clone()
+            f"{names[id(p)]}.{moment}": state[moment].detach().cpu().contiguous().clone()
             for p, state in self.optimizer.state.items()
             for moment in _MOMENTS
         }
@@ -136,8 +136,15 @@ class Finetuning(DenoiserTraining):
     def _load_moments(self, tensors: Weights) -> None:
         for name, p in self.model.named_parameters():
             self.optimizer.state[p] = {
-                moment: tensors[f"{name}.{moment}"].to(p.device) for moment in _MOMENTS
+                moment: _like(p, tensors[f"{name}.{moment}"]) for moment in _MOMENTS
             }
+
+
+def _like(parameter: Tensor, moment: Tensor) -> Tensor:
+    """On its device and, where the shape is the same, laid out as it is."""
+    if moment.shape != parameter.shape:
+        return moment.to(parameter.device)
+    return torch.empty_like(parameter, requires_grad=False).copy_(moment)
 
 
 def write_optimizer(path: Path, tensors: Weights) -> None:

@@ -93,7 +93,8 @@ class Critic:
     def enter(self, round_: Round) -> None:
         """Frozen, yet gradients pass through it to the denoiser."""
         self._round = round_
-        self.discriminator.to(round_.compute.device).eval().requires_grad_(False)
+        self.discriminator = round_.compute.place(self.discriminator)
+        self.discriminator.eval().requires_grad_(False)
         if self.settings.online:
             self._optimizer = adam(self.discriminator, self.settings)
             for p in self.discriminator.parameters():  # in every process, whatever it gets to see
@@ -103,11 +104,10 @@ class Critic:
         """discriminator_loss, and viability_score for the history."""
         weights = timestep_weights(prediction, self._round.process.num_timesteps, self.loss)
         fake = self._seen(prediction.x0_pred, prediction, rows, "fake")
-        with self._round.compute.autocast():
-            logits = self.discriminator(*fake)
+        logits = self._logits(fake)
         if self.settings.relativistic:
-            with torch.no_grad(), self._round.compute.autocast():
-                real = self.discriminator(*self._seen(prediction.x0, prediction, rows, "real"))
+            with torch.no_grad():
+                real = self._logits(self._seen(prediction.x0, prediction, rows, "real"))
             losses = relativistic_loss(logits, real)
         else:
             losses = adversarial_loss(logits)
@@ -140,7 +140,7 @@ class Critic:
         fakes = _chosen(self._seen(x0_pred, prediction, rows, "fake"), shown)
         self.discriminator.train().requires_grad_(True)
         self._optimizer.zero_grad(set_to_none=False)
-        found = critic_losses(self.discriminator, reals, fakes, self.settings, self._round.compute)
+        found = critic_losses(self._logits, self.discriminator, reals, fakes, self.settings)
         terms = {name: counted / total * found[name] for name in ("loss", "accuracy")}
         terms["loss"].backward()
         values = add_up(group, self.discriminator, terms)
@@ -164,6 +164,10 @@ class Critic:
         if self._optimizer is not None:
             self.discriminator.load_state_dict(state["discriminator"])
             self._optimizer.load_state_dict(state["optimizer"])
+
+    def _logits(self, seen: Seen) -> Tensor:
+        with self._round.compute.autocast():
+            return self.discriminator(*seen)
 
     def _seen(self, x0: Tensor, prediction: Prediction, rows: Rows, what: str) -> Seen:
         """Reals or predictions as the discriminator knows them: clean, or noised alike."""
@@ -207,7 +211,7 @@ class Itself:
     def enter(self, round_: Round) -> None:
         """The reference is frozen."""
         self._round = round_
-        self._reference.to(round_.compute.device).eval().requires_grad_(False)
+        self._reference = round_.compute.place(self._reference).eval().requires_grad_(False)
 
     def terms(self, model: Denoiser, prediction: Prediction, rows: Rows) -> dict[str, Term]:
         """ddo_loss, and for the history ddo_accuracy: how often model and reference are told."""

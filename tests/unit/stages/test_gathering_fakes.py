@@ -11,7 +11,7 @@ from sparring.errors import UserError
 from sparring.settings.stages import GatherFake
 from sparring.stages.data import gather_fake
 from sparring.stages.job import Job
-from sparring.stages.sampling import batches_of
+from sparring.stages.sampling import batches_of, blocks_of
 
 ATTRIBUTES = {
     "kind": "fake",
@@ -93,3 +93,13 @@ def test_a_shard_that_is_missing_or_damaged_leaves_no_output(tmp_path):
         gathered(tmp_path, shards, 4)
     assert str(shards[1]) in str(caught.value)
     assert not (tmp_path / "fake_latents.h5").exists()
+
+
+@pytest.mark.parametrize(("at_once", "width"), [(1, 1), (4, 1), (9, 2), (512, 8)])
+def test_batches_are_sampled_together_and_kept_apart(at_once, width):
+    """A GPU samples several at a time; each is still a part that an interrupted job has kept."""
+    batches = batches_of(30, 4)
+    blocks = blocks_of(batches, at_once)
+    assert [part for block in blocks for part in block] == list(range(len(batches)))
+    assert max(len(block) for block in blocks) == min(width, len(batches))
+    assert blocks_of([], at_once) == []

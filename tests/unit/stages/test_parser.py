@@ -224,5 +224,5 @@ def test_the_digest_is_the_one_of_the_same_work_in_the_workflow(tmp_path):
 def test_the_content_by_hand_has_what_a_job_file_must_have():
     from sparring.stages.job import _CONTENT
 
-    assert set(content()[1]) == _CONTENT | {"tracker"}
+    assert set(content()[1]) == _CONTENT | {"tracker", "execution"}
     json.dumps(content()[1])

@@ -116,15 +116,16 @@ def test_guidance_is_linear_between_no_condition_and_the_condition():
 def test_as_many_conditions_are_withheld_as_the_settings_say():
     stage = training(dropout=0.3)
     assert num_conditions(stage.model) == 2
-    seen = torch.cat([stage._labels(epoch, torch.arange(32)) for epoch in range(60)])
+    labels, numbers = stage.latents.train_labels, range(60 * stage.steps_per_epoch)
+    draws = [stage._draw(number) for number in numbers]
+    seen = torch.cat([stage._told(labels[draw.rows], draw) for draw in draws])
     share = (seen == 2).float().mean().item()
     assert abs(share - 0.3) < 5 * np.sqrt(0.3 * 0.7 / len(seen))
-    kept = seen.reshape(60, 32) != 2
-    expected = (torch.arange(32) % 2).expand(60, 32)
-    assert torch.equal(seen.reshape(60, 32)[kept], expected[kept])
-    again = training(dropout=0.3)._labels(7, torch.arange(32))
-    assert torch.equal(again, seen.reshape(60, 32)[7])
-    assert (training(dropout=0.0)._labels(0, torch.arange(32)) < 2).all()
+    expected = torch.cat([labels[draw.rows] for draw in draws])
+    assert torch.equal(seen[seen != 2], expected[seen != 2])
+    again = training(dropout=0.3)._draw(7)
+    assert torch.equal(again.withheld, draws[7].withheld)
+    assert not training(dropout=0.0)._draw(0).withheld.any()
 
 
 def test_chances_are_keyed_by_sample():

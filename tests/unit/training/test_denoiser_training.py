@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sparring.ahead import Ahead
 from sparring.diffusion.process import Prediction
 from sparring.training.denoiser import DenoiserTraining, Rows, on_device
 from sparring.training.finetuning import Finetuning
@@ -159,3 +160,11 @@ def test_history_columns_of_stage_one(tiny, tmp_path):
 def test_half_precision_latents_are_computed_in_single(tiny):
     half = torch.randn(2, 4, 8, 8).half().numpy()
     assert on_device(half, tiny.CPU).dtype == torch.float32
+
+
+def test_draws_made_ahead_are_the_same(tiny, tmp_path):
+    """Threads prepare the inputs of later steps; what is trained does not depend on them."""
+    plain, ahead = tiny.pretraining(epochs=3), tiny.pretraining(epochs=3)
+    ahead._draws = Ahead(ahead._draw, 3 * ahead.steps_per_epoch, threads=3)
+    weights = [tiny.run(stage, tmp_path / str(n)).best for n, stage in enumerate((plain, ahead))]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])

@@ -64,7 +64,9 @@ def test_spellings_do_not_depend_on_capitals_dashes_and_groups_of_the_same_meani
         assert found[0].new == "diffusion.batch_size", place
 
 
-LAYOUT_PRESETS = [n for n, p in PRESETS.items() if p.dims == 2 and n not in ("unet_micro", "unet_tiny")]
+LAYOUT_PRESETS = [
+    n for n, p in PRESETS.items() if p.dims == 2 and n not in ("unet_micro", "unet_tiny")
+]
 
 
 @pytest.mark.parametrize("name", LAYOUT_PRESETS)

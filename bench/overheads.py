@@ -1,0 +1,104 @@
+"""What is paid before the first step, and around the steps?
+
+CPU seconds of a process from its start until a stage could take its first step, the imports that
+cost most, the time of the graph of jobs, saving state, and what sharing one process would spare:
+the imports once instead of once per stage.
+"""
+
+import argparse
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from measuring import HERE, machine, write_table
+
+STAGES = (
+    "denoiser", "discriminator", "sampling", "autoencoder", "evaluation", "judging", "verdict",
+    "comparison", "data",
+)  # fmt: skip
+FIRST_STEP = """
+from sparring.compute import Compute
+import sys, torch
+sys.path.insert(0, {bench!r})
+from workload import Steps, random_latents, training
+torch.set_num_threads(1)
+stage = training("unet64_d4", Compute(torch.device("cpu"), bf16=False), random_latents(32), 1)
+"""
+HEAVY = ("torch._dynamo", "torch", "diffusers", "scipy", "sklearn", "pandas", "matplotlib", "PIL")
+
+
+def spent(command: list[str]) -> tuple[float, float]:
+    """CPU and wall seconds of a process and its children."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, capture_output=True, check=True, cwd=HERE.parent)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu, time.perf_counter() - began
+
+
+def imported(statement: str) -> list[str]:
+    """Which heavy packages a statement imports, and the self time of their modules."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", statement], capture_output=True, text=True
+    )
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for line in done.stderr.splitlines():
+        found = re.match(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", line)
+        owner = next((h for h in HEAVY if found and f"{found[2]}.".startswith(f"{h}.")), None)
+        if found and owner:
+            seconds[owner] += int(found[1]) / 1e6
+    return [f"{name} {value:.1f}" for name, value in seconds.items() if value >= 0.1]
+
+
+def saving(folder: Path) -> tuple[float, float]:
+    """CPU and wall seconds of saving the state of unet64_d4's training."""
+    import torch
+    from workload import random_latents, training
+
+    from sparring.compute import Compute
+    from sparring.training.state import ResumeState
+
+    stage = training("unet64_d4", Compute(torch.device("cpu"), bf16=False), random_latents(4), 1)
+    stage.step(0, 0)
+    state = ResumeState(folder, "digest")
+    cpu, wall = time.process_time(), time.perf_counter()
+    state.save({"stage": stage.state()})
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def table() -> list[str]:
+    """A row per overhead."""
+    lines = ["| what | CPU s | wall s | of it, wall s of imports |", "|---|---|---|---|"]
+
+    def add(what: str, cpu: float, wall: float, note: str = "") -> None:
+        lines.append(f"| {what} | {cpu:.1f} | {wall:.1f} | {note} |")
+        print(lines[-1], flush=True)
+
+    python = [sys.executable, "-c"]
+    all_stages = 0.0
+    for stage in STAGES:
+        statement = f"import sparring.stages.{stage}"
+        cpu, wall = spent([*python, statement])
+        all_stages += cpu
+        add(f"import of stages.{stage}", cpu, wall, ", ".join(imported(statement)))
+    joined = "; ".join(f"import sparring.stages.{stage}" for stage in STAGES)
+    add(f"those {len(STAGES)} in processes of their own", all_stages, float("nan"))
+    add("the same in one process", *spent([*python, joined]))
+    add("to the first step of unet64_d4", *spent([*python, FIRST_STEP.format(bench=str(HERE))]))
+    snakemake = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "-n", "--quiet"]
+    add("graph of jobs of the demo (dry run)", *spent(snakemake))
+    with tempfile.TemporaryDirectory() as folder:
+        add("saving the state of unet64_d4", *saving(Path(folder)))
+    return lines
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    lines = table()
+    intro = f"`OMP_NUM_THREADS=1 python bench/overheads.py`. {machine()}."
+    write_table("overheads", "What is paid beside the work", intro, lines)
