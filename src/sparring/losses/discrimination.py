@@ -32,7 +32,7 @@ def gradient_penalty(logits_of: Callable[[Tensor], Tensor], inputs: Tensor) -> T
     R1 on reals, R2 on fakes (Mescheder et al. 2018, eq. 9 and 10). To be computed in fp32, without
     autocast: squares of small gradients vanish in half precision.
     """
-    x = inputs.detach().float().requires_grad_()
+    x = inputs.detach().to(torch.promote_types(inputs.dtype, torch.float32)).requires_grad_()
     with torch.enable_grad():
         gradient = torch.autograd.grad(logits_of(x).sum(), x, create_graph=True)[0]
     return 0.5 * gradient.square().flatten(1).sum(1)

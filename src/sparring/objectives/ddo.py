@@ -52,4 +52,4 @@ def at_reference(alpha: float) -> float:
 
 
 def _squares(errors: Tensor) -> Tensor:
-    return errors.float().square().flatten(1).sum(1)
+    return errors.square().flatten(1).sum(1)

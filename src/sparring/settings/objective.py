@@ -14,6 +14,9 @@ READ_BY: dict[Objective, frozenset[str]] = {
     "ddo": frozenset({"alpha", "beta", "noise_weight", "max_rise"}),
 }
 """The keys beside `objective` that each objective reads; others are refused."""
+GUIDED = (0.0, 0.8)
+"""Where samples are guided by default, as fractions of T (bench/toy.py: with all of T they
+diverge)."""
 
 _EVERYWHERE = ("noised", "guidance")  # by default at every timestep
 
@@ -32,7 +35,8 @@ class AdversarialLoss(Settings):
     weights every sample by snr / (1 + snr)."""
     timesteps: tuple[float, float] = (0.0, 0.2)
     """From and to, as fractions of T; (0, 1) is the literal recipe. x0_bce, noised: the predictions
-    that count. guidance: where samples are guided. Default for noised and guidance: (0, 1)."""
+    that count, by default of noised all. guidance: where samples are guided, by default (0, 0.8):
+    at the very end of the noise a step turns a small error of the gradient into a large one."""
     adaptive: bool = False
     """x0_bce, noised: scale the weight by |grad of noise loss| / |grad of adversarial loss| at the
     network's last layer (Esser et al. 2021)."""

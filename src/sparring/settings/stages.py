@@ -15,7 +15,7 @@ from ..errors import UserError
 from .autoencoder import AutoencoderSettings
 from .base import Settings, canonical_json
 from .dataset import LayoutSettings, ManifestDataset
-from .objective import AdversarialLoss
+from .objective import GUIDED, AdversarialLoss
 from .parts import (
     DenoiserSettings,
     DiscriminatorSettings,
@@ -222,7 +222,7 @@ class GuideDenoiser(StageSettings):
     stage = "guide_denoiser"
     guidance_weight: float = Field(1.0, gt=0)
     """1 follows the gradient of the logit as it is."""
-    timesteps: tuple[float, float] = (0.0, 1.0)
+    timesteps: tuple[float, float] = GUIDED
     """From and to, as fractions of T: where samples are guided."""
 
 

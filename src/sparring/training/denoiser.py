@@ -148,8 +148,8 @@ class DenoiserTraining:
         return found | self.after_update(prediction, rows, draw.part)
 
     def after_update(self, prediction: Prediction, rows: Rows, part: float) -> dict[str, Mean]:
-        """What else learns from a batch, of which `rows` are a part (0: another's); further
-        figures for the history."""
+        """What else learns from a batch, with further figures for the history; `rows` are `part` of
+        it, 0 where they are another process's."""
         return {}
 
     @torch.no_grad()
