@@ -49,7 +49,7 @@ class RandomConvolutions:
         return torch.cat(found).double().numpy()
 
     def _features(self, x: Tensor) -> Tensor:
-        levels = []
+        levels: list[Tensor] = []
         for level, kernel in enumerate(self._kernels):
             stride = 1 if level == 0 else 2
             x = F.leaky_relu(self._convolve(x, kernel, stride=stride, padding=1), 0.2)

@@ -121,7 +121,7 @@ class _Network(nn.Module):
 
     def statistics(self, x: Tensor) -> Tensor:
         """[B,C,...] -> [B,F]."""
-        found = []
+        found: list[Tensor] = []
         for level in self.levels:
             x = F.leaky_relu(level(x), 0.2)
             found += plane_moments(x, eps=1e-6)
