@@ -113,6 +113,7 @@ class TestNothingPlanned:
         micro["adversarial"] = {"objective": "x0_bce", "weight": 0.1, "timesteps": [0, 0.2]}
         micro["diffusion"]["ema_decay"] = 0.999
         micro["discriminator"]["plateau_patience"] = 5
+        micro["discriminator"] |= {"replay": 0, "r1": 0, "online": False, "weight_decay": 0}
         base["noise_schedule"] = {"schedule": "linear", "beta_end": 0.02}
         finished.config["autoencoders"]["tiny"]["losses"] = {"kl": AutoencoderLosses().kl}
         finished.config["datasets"]["tiny"]["seed"] = 42

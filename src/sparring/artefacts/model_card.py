@@ -23,7 +23,6 @@ _NOT_OF_THE_MODEL = {
 _NO_RECORD = "No record of it was given; say here what it was."
 _PHASES = ("reconstruction", "adversarial", "control")
 """Folders of a VQ-GAN's experiment."""
-_VOLUME_CODE = ("unet/unet3d.py", "vqvae/vqgan.py", "vqvae/codebook.py")
 _VOLUME_USAGE = """\
 ## Use
 
@@ -59,16 +58,20 @@ def model_card(
     places: list[Path],
     conditions: Sequence[str] = (),
     of_volumes: bool = False,
+    code: Sequence[str] = (),
 ) -> str:
-    """The text, after all other files of the pipeline directory but the index are written."""
+    """The text, after all other files of the pipeline directory but the index are written.
+
+    `code` names the files in it that diffusers runs.
+    """
     quoted = list(dict.fromkeys(file for place in places for file in quoted_files(place)))
     records = {p: _record(p) for p in quoted if p.parent.name == "settings"}
     parts = [
-        _header(conditions, of_volumes),
+        _header(conditions, code),
         f"# {title}",
         "A latent diffusion model, trained with Sparring.",
         "\n".join(f"- {key}: {value}" for key, value in facts.items()),
-        _VOLUME_USAGE if of_volumes else _usage(conditions),
+        _VOLUME_USAGE if of_volumes else _usage(conditions, code),
         "## Data",
         _data(records),
         "## Training",
@@ -78,7 +81,7 @@ def model_card(
         "## Evaluation",
         _evaluation(quoted),
         "## Files",
-        _digests(pipeline, _VOLUME_CODE if of_volumes else ()),
+        _digests(pipeline, code),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -108,17 +111,18 @@ def _record(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _header(conditions: Sequence[str], of_volumes: bool) -> str:
+def _header(conditions: Sequence[str], code: Sequence[str]) -> str:
     task = "text-to-image" if conditions else "unconditional-image-generation"
     lines = ("library_name: diffusers", f"pipeline_tag: {task}")
-    return "\n".join(("---", *(lines[:1] if conditions or of_volumes else lines), "---"))
+    return "\n".join(("---", *(lines[:1] if conditions or code else lines), "---"))
 
 
-def _usage(conditions: Sequence[str]) -> str:
+def _usage(conditions: Sequence[str], code: Sequence[str]) -> str:
     folder, steps = '"path/to/this/folder"', "num_inference_steps=100"
-    trust, call = "", f"batch_size=4, {steps}"
-    if conditions:  # diffusers has no such pipeline: its code is pipeline.py in the folder
-        trust = ", trust_remote_code=True"
+    # Where diffusers has no such pipeline or network, its code is in the folder.
+    trust = ", trust_remote_code=True" if conditions or code else ""
+    call = f"batch_size=4, {steps}"
+    if conditions:
         call = f"{list(conditions[:2])!r}, guidance_scale=2.0, {steps}"
     lines = [
         "## Use",

@@ -50,8 +50,9 @@ class GuidedDenoiser(ModelMixin, ConfigMixin):
     ) -> None:
         """Configurations of the networks and of the noise schedule; ranges are fractions of T."""
         super().__init__()
-        self.denoiser = _built(denoiser)
-        self.discriminators = nn.ModuleList(_built(config) for config in discriminators)
+        # Not by the names of the configuration's keys, which diffusers would give instead.
+        self.unguided = _built(denoiser)
+        self.guides = nn.ModuleList(_built(config) for config in discriminators)
         alpha_bar = DDIMScheduler.from_config(noise_schedule).alphas_cumprod
         self.register_buffer("alpha_bar", alpha_bar.float(), persistent=False)
 
@@ -65,7 +66,7 @@ class GuidedDenoiser(ModelMixin, ConfigMixin):
         """[B,C,...], [B] or a number, [B] -> `.sample` [B,C,...]."""
         timesteps = torch.as_tensor(timestep, device=sample.device).expand(len(sample))
         options = {} if class_labels is None else {"class_labels": class_labels}
-        output = self.denoiser(sample, timesteps, **options).sample
+        output = self.unguided(sample, timesteps, **options).sample
         gradient = self._gradient(sample, timesteps, class_labels)
         target = self.config.noise_schedule["prediction_type"]
         output = guided_output(output, gradient, self.alpha_bar[timesteps.long()], target)
@@ -76,9 +77,7 @@ class GuidedDenoiser(ModelMixin, ConfigMixin):
         with torch.enable_grad():
             x = x_t.detach().float().requires_grad_()
             total = x.new_zeros(())
-            settings = zip(
-                self.discriminators, self.config.weights, self.config.ranges, strict=True
-            )
+            settings = zip(self.guides, self.config.weights, self.config.ranges, strict=True)
             for discriminator, weight, (low, high) in settings:
                 part = timesteps / len(self.alpha_bar)
                 counts = (part >= low) & (part < high)
@@ -127,8 +126,8 @@ def guided(
     `reach` is the range of timesteps, as fractions of T.
     """
     before = denoiser if isinstance(denoiser, GuidedDenoiser) else None
-    inner = before.denoiser if before else denoiser
-    discriminators = [*(before.discriminators if before else []), discriminator]
+    inner = before.unguided if before else denoiser
+    discriminators = [*(before.guides if before else []), discriminator]
     model = GuidedDenoiser(
         _config(inner),
         [_config(one) for one in discriminators],
@@ -139,8 +138,8 @@ def guided(
         inner.config.sample_size,
         inner.config.num_class_embeds,
     )
-    model.denoiser.load_state_dict(inner.state_dict())
-    for own, given in zip(model.discriminators, discriminators, strict=True):
+    model.unguided.load_state_dict(inner.state_dict())
+    for own, given in zip(model.guides, discriminators, strict=True):
         own.load_state_dict(given.state_dict())
     return model.eval()
 

@@ -15,15 +15,28 @@ from ..artefacts.atomic import write_text
 from ..artefacts.model_files import PIPELINE_CODE, PIPELINE_INDEX, SCHEDULER
 from ..artefacts.models import config_text, load_model, read_config, save_model
 from ..errors import UserError
-from . import codebook, conditional_pipeline, unet3d, volume_pipeline, vqgan
-from .denoiser import load_denoiser, num_conditions
+from ..objectives import guidance
+from . import (
+    backbone,
+    codebook,
+    conditional_pipeline,
+    discriminator,
+    guided,
+    unet3d,
+    volume_pipeline,
+    vqgan,
+)
+from .denoiser import Denoiser, load_denoiser, num_conditions
+from .guided import GuidedDenoiser
 from .latent_scale import latent_channels, latent_scale
 from .unet3d import UNet3DModel
 from .vqgan import VQGAN
 
 _RGB = 3
-VOLUME_CODE = {"unet": (unet3d,), "vqvae": (vqgan, codebook)}
-"""Modules that lie beside the weights of networks of volumes."""
+_OF_VOLUMES = {"unet": (unet3d,), "vqvae": (vqgan, codebook)}
+_GUIDED = {"unet": (guided, backbone, discriminator, guidance, unet3d)}
+# diffusers copies what a network's own file imports from beside it, and it alone.
+_FLAT = {"from ..objectives.guidance import": "from .guidance import"}
 
 
 def write_models(
@@ -31,10 +44,10 @@ def write_models(
 ) -> None:
     """Write `unet/`, `vqvae/` and `scheduler/`; `conditions` are those that the denoiser knows.
 
-    Networks that diffusers does not have, of volumes, bring their own files.
+    Networks that diffusers does not have, guided ones and those of volumes, bring their own files.
     """
     model, schedule = load_denoiser(denoiser)
-    of_volumes = isinstance(model, UNet3DModel)
+    of_volumes = isinstance(_inner(model), UNet3DModel)
     decoder: Any = (_of_volumes if of_volumes else _of_layouts)(autoencoder)
     channels = latent_channels(decoder.config)
     if model.config.in_channels != channels:
@@ -51,15 +64,38 @@ def write_models(
         )
     save_model(model, output / "unet")
     save_model(decoder, output / "vqvae")
-    for part, modules in VOLUME_CODE.items() if of_volumes else ():
-        for module in modules:
-            source = Path(str(module.__file__))
-            write_text(output / part / source.name, source.read_text(encoding="utf-8"))
+    for name, source in _code(output).items():
+        write_text(output / name, source)
     # As sampling here does it: from T - 1, and latents beyond 1 are left as they are.
     sampled = DDIMScheduler.from_config(
         schedule.config, timestep_spacing="trailing", clip_sample=False
     )
     write_text(output / "scheduler" / SCHEDULER, config_text(sampled))
+
+
+def _inner(model: Denoiser) -> Denoiser:
+    """The denoiser that discriminators guide, where they do."""
+    return model.unguided if isinstance(model, GuidedDenoiser) else model
+
+
+def code_files(pipeline: Path) -> list[str]:
+    """The files beside weights that diffusers runs when it loads a pipeline of `write_models`."""
+    return list(_code(pipeline))
+
+
+def _code(pipeline: Path) -> dict[str, str]:
+    """Names and texts of the files that the networks of a pipeline need beside their weights."""
+    tables = [_GUIDED] if is_guided(pipeline) else []
+    tables += [_OF_VOLUMES] if is_of_volumes(pipeline) else []
+    found: dict[str, str] = {}
+    for part, modules in (entry for table in tables for entry in table.items()):
+        for module in modules:
+            source = Path(str(module.__file__))
+            text = source.read_text(encoding="utf-8")
+            for ours, flat in _FLAT.items():
+                text = text.replace(ours, flat)
+            found[f"{part}/{source.name}"] = text
+    return found
 
 
 def _of_layouts(autoencoder: Path) -> torch.nn.Module:
@@ -99,6 +135,8 @@ def write_index(output: Path, conditions: Sequence[str] = ()) -> None:
         write_text(code, Path(volume_pipeline.__file__).read_text(encoding="utf-8"))
         index = {"_class_name": [code.stem, volume_pipeline.VolumeLDMPipeline.__name__]}
         parts = {"unet": ["unet3d", "UNet3DModel"], "vqvae": ["vqgan", "VQGAN"]}
+    if is_guided(output):
+        parts["unet"] = ["guided", GuidedDenoiser.__name__]
     index |= {
         "_diffusers_version": version("diffusers"),
         "scheduler": ["diffusers", "DDIMScheduler"],
@@ -109,7 +147,18 @@ def write_index(output: Path, conditions: Sequence[str] = ()) -> None:
 
 def is_of_volumes(pipeline: Path) -> bool:
     """Whether a pipeline that `write_models` wrote samples volumes."""
-    return read_config(pipeline / "unet").get("_class_name") == UNet3DModel.__name__
+    return unet_config(pipeline).get("_class_name") == UNet3DModel.__name__
+
+
+def is_guided(pipeline: Path) -> bool:
+    """Whether discriminators guide the denoiser of a pipeline that `write_models` wrote."""
+    return read_config(pipeline / "unet").get("_class_name") == GuidedDenoiser.__name__
+
+
+def unet_config(pipeline: Path) -> dict[str, Any]:
+    """The configuration of the denoiser itself, guided or not."""
+    config = read_config(pipeline / "unet")
+    return config["denoiser"] if is_guided(pipeline) else config
 
 
 def fold_statistics(model: AutoencoderKL) -> AutoencoderKL:

@@ -52,7 +52,7 @@ def build_discriminator(
             if denoiser is None:
                 raise UserError("--denoiser is missing, which discriminator.backbone names")
             model = load_denoiser(denoiser)[0]
-            inner = model.denoiser if isinstance(model, GuidedDenoiser) else model
+            inner = model.unguided if isinstance(model, GuidedDenoiser) else model
             return from_denoiser(inner, num_conditions, dims, s.noised)
         return LatentDiscriminator(
             info.shape[0],

@@ -27,7 +27,14 @@ from ..artefacts.torch_files import write_tensor
 from ..errors import UserError
 from ..models.autoencoder import autoencoder_digest
 from ..models.latent_scale import Moments, standardised
-from ..models.pipeline import is_of_volumes, write_index, write_models
+from ..models.pipeline import (
+    code_files,
+    is_guided,
+    is_of_volumes,
+    unet_config,
+    write_index,
+    write_models,
+)
 from ..progress import progress
 
 logger = logging.getLogger(__name__)
@@ -119,15 +126,16 @@ def export_pipeline(
     write_models(denoiser, autoencoder, output, conditions)
     places = list(dict.fromkeys([denoiser.parent, *results]))
     of_volumes = is_of_volumes(output)
-    facts = (_volume_facts if of_volumes else _facts)(output)
-    card = model_card(output, title, facts, places, conditions, of_volumes)
+    facts = (_volume_facts if of_volumes else _facts)(output) | _guides(output)
+    code = code_files(output)
+    card = model_card(output, title, facts, places, conditions, of_volumes, code)
     write_text(output / MODEL_CARD, card)
     write_index(output, conditions)
     logger.info("pipeline in %s", output)
 
 
 def _facts(pipeline: Path) -> dict[str, str]:
-    unet, vae = read_config(pipeline / "unet"), read_config(pipeline / "vqvae")
+    unet, vae = unet_config(pipeline), read_config(pipeline / "vqvae")
     schedule = read_config(pipeline / "scheduler", SCHEDULER)
     side = unet["sample_size"]
     pixels = side * 2 ** (len(vae["block_out_channels"]) - 1)
@@ -140,8 +148,17 @@ def _facts(pipeline: Path) -> dict[str, str]:
     }
 
 
+def _guides(pipeline: Path) -> dict[str, str]:
+    """What a card says of the discriminators that guide a denoiser."""
+    if not is_guided(pipeline):
+        return {}
+    weights = read_config(pipeline / "unet")["weights"]
+    shown = ", ".join(f"{weight:g}" for weight in weights)
+    return {"guided by": f"{len(weights)} of its discriminators, weight {shown}"}
+
+
 def _volume_facts(pipeline: Path) -> dict[str, str]:
-    unet, vqgan = read_config(pipeline / "unet"), read_config(pipeline / "vqvae")
+    unet, vqgan = unet_config(pipeline), read_config(pipeline / "vqvae")
     sides = [s * f for s, f in zip(unet["sample_size"], vqgan["downsample"], strict=True)]
     low, high = vqgan["hu_window"]
     schedule = read_config(pipeline / "scheduler", SCHEDULER)

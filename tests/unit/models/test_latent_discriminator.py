@@ -5,6 +5,7 @@ import torch
 
 from sparring.artefacts.models import load_model, save_model
 from sparring.models.discriminator import LatentDiscriminator
+from sparring.randomness import seeded_initialisation
 
 
 @pytest.fixture
@@ -85,3 +86,59 @@ def test_directory_gives_the_same_network_back(discriminator, tmp_path):
     assert torch.equal(
         LatentDiscriminator.from_pretrained(tmp_path).head.weight, discriminator.head.weight
     )
+
+
+def noised(dims=2, **keys):
+    with seeded_initialisation(0, "noised"):
+        return LatentDiscriminator(4, 8, 1, spatial_dims=dims, noised=True, **keys)
+
+
+def latents(dims):
+    sides = (8, 8) if dims == 2 else (4, 4, 4)
+    return torch.randn(3, 4, *sides, generator=torch.Generator().manual_seed(5))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_one_of_noised_latents_begins_as_one_that_is_told_nothing(dims):
+    """And learns what it is told: the levels change its logits once their weights are not zero."""
+    critic, x = noised(dims), latents(dims)
+    t = torch.tensor([0, 400, 999])
+    with torch.no_grad():
+        clean = LatentDiscriminator(4, 8, 1, spatial_dims=dims)
+        clean.load_state_dict(critic.state_dict(), strict=False)
+        torch.testing.assert_close(critic(x, None, t), clean(x))
+        for p in critic.level.changes.parameters():
+            torch.nn.init.normal_(p, std=0.3)
+        logits = critic(x, None, t)
+        assert (logits - clean(x)).abs().min() > 1e-3
+        torch.testing.assert_close(critic(x[1:2], None, t[1:2]), logits[1:2])
+
+
+def test_one_of_noised_latents_asks_for_their_levels():
+    with pytest.raises(ValueError, match="needs their timesteps"):
+        noised()(latents(2))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_spectral_norms_are_one(dims):
+    """The power iteration of a few dozen passes finds the largest singular value of each layer."""
+    critic, x, t = noised(dims, spectral=True), latents(dims), torch.tensor([0, 400, 999])
+    with torch.no_grad():
+        for _ in range(60):
+            critic(x, None, t)
+        layers = [m for m in (*critic.features, critic.head) if hasattr(m, "parametrizations")]
+        assert len(layers) == 2
+        for layer in layers:
+            largest = torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2)
+            assert float(largest) == pytest.approx(1.0, abs=0.02)
+
+
+def test_spectral_norms_come_back_from_a_directory(tmp_path):
+    critic, x, t = noised(spectral=True), latents(2), torch.tensor([0, 400, 999])
+    critic(x, None, t)
+    critic.eval()
+    save_model(critic, tmp_path)
+    again = load_model(LatentDiscriminator, tmp_path)
+    with torch.no_grad():
+        assert torch.equal(again(x, None, t), critic(x, None, t))
+        assert torch.equal(again(x, None, t), critic(x, None, t))  # judging changes nothing

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import rivals
 import torch
 import vqgans
 from diffusers import UNet2DModel
@@ -15,7 +16,7 @@ from sparring.artefacts.layouts import LayoutRow, Layouts, writing_layouts
 from sparring.compute import Compute
 from sparring.interrupts import InterruptedRun
 from sparring.models.autoencoder import Codec, build_autoencoder
-from sparring.models.denoiser import build_scheduler
+from sparring.models.denoiser import build_scheduler, forward_process
 from sparring.models.discriminator import LatentDiscriminator
 from sparring.randomness import seeded_initialisation
 from sparring.settings.autoencoder import AutoencoderSettings
@@ -90,22 +91,30 @@ def pretraining(kind=DenoiserTraining, picture=None, train=10, key=("pretrain",)
 
 
 def finetuning(kind=Finetuning, adversarial=None, critic=None, moments=None, noise_schedule=None,
-               control=False, key=("finetune", 0), teacher=None, **keys):  # fmt: skip
-    """The adversarial arm, or with `control` the one without a discriminator."""
+               control=False, key=("finetune", 0), teacher=None, rival=None, **keys):  # fmt: skip
+    """The adversarial arm, or with `control` the one without a discriminator.
+
+    `rival` makes another opponent than that of x0_bce.
+    """
     small = {"epochs": 2, "batch_size": 4, "eval_interval": 1, "sample_interval": 0}
     small["learning_rate"] = 1e-3
     settings = FinetuneSettings(**small | keys)
     return kind(
         unet(), noise_schedule or schedule(), Latents(latents(10, 1), latents(6, 2)),
         settings, CPU, 0, key,
-        opponent=None if control else Critic(
+        opponent=None if control else rival() if rival else Critic(
             critic or discriminator(), adversarial or AdversarialLoss()
         ),
         teacher=teacher, optimizer_state=moments, keep_moments=settings.carry_optimizer,
     )  # fmt: skip
 
 
-def discriminating(reals=None, fakes=None, **keys):
+def itself(**keys):
+    """Makes the opponent of ddo."""
+    return lambda: rivals.itself(unet(), **keys)
+
+
+def discriminating(reals=None, fakes=None, model=None, noised=False, **keys):
     small = {"epochs": 3, "batch_size": 8, "val_fraction": 0.25, "plateau_patience": 0}
     settings = DiscriminatorSettings(**small | keys)
     reals = latents(24, 3) if reals is None else reals
@@ -115,8 +124,16 @@ def discriminating(reals=None, fakes=None, **keys):
         for rows, label in ((reals, "real"), (fakes, "fake"))
     ]
     return DiscriminatorTraining(
-        discriminator(), reals, fakes, *halves, settings, CPU, 0, ("train_discriminator", 0)
-    )
+        model or discriminator(), reals, fakes, *halves, settings, CPU, 0,
+        ("train_discriminator", 0), process=forward_process(schedule()) if noised else None,
+    )  # fmt: skip
+
+
+def discriminating_noised(model=None, spectral=False, **keys):
+    """Noised latents, and all that regularises a discriminator."""
+    cures = {"r1": 0.1, "r2": 0.1, "relativistic": True, "weight_decay": 0.01}
+    model = model or rivals.noised_discriminator(spectral=spectral)
+    return discriminating(model=model, noised=True, **cures | keys)
 
 
 def write_layouts(path):
@@ -165,7 +182,10 @@ def uneven(layouts, **keys):
     return {
         "pretraining": partial(pretraining, train=9, lr_schedule="cosine", **pictures, **keys),
         "finetuning": partial(finetuning, adversarial=wide, **keys),
+        "ddo": partial(finetuning, rival=itself(noise_weight=0.1), **keys),
+        "online": partial(finetuning, rival=partial(rivals.online, timesteps=(0.0, 0.4)), **keys),
         "discriminating": partial(discriminating, **{"batch_size": 6} | keys),
+        "noised": partial(discriminating_noised, spectral=True, **{"batch_size": 6} | keys),
         "autoencoding": partial(autoencoder_training, layouts, **keys),
         "vqgan": partial(vqgan, **{"batch_size": 3} | keys),
     }
@@ -249,7 +269,9 @@ def tiny():
         schedule=schedule,
         pretraining=pretraining,
         finetuning=finetuning,
+        itself=itself,
         discriminating=discriminating,
+        discriminating_noised=discriminating_noised,
         vqgan=vqgan,
         uneven=uneven,
         run=run,

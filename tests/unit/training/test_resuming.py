@@ -6,6 +6,7 @@ import random
 import signal
 
 import pytest
+import rivals
 import torch
 
 from sparring.interrupts import EXIT_STATUS, InterruptedRun
@@ -13,8 +14,8 @@ from sparring.settings.objective import AdversarialLoss
 from sparring.training.state import ResumeState
 
 STAGES = [
-    "pretraining", "finetuning", "control", "discriminating", "autoencoding", "vqgan",
-    "vqgan_control",
+    "pretraining", "finetuning", "control", "ddo", "online", "discriminating", "noised",
+    "backbone", "autoencoding", "vqgan", "vqgan_control",
 ]  # fmt: skip
 
 
@@ -26,7 +27,11 @@ def make(request, tiny, autoencoding):
         "pretraining": lambda: tiny.pretraining(lr_schedule="cosine", lr_warmup_steps=2),
         "finetuning": lambda: tiny.finetuning(adversarial=wide, carry_optimizer=True),
         "control": lambda: tiny.finetuning(control=True),
+        "ddo": lambda: tiny.finetuning(rival=tiny.itself(), carry_optimizer=True),
+        "online": lambda: tiny.finetuning(rival=rivals.online),
         "discriminating": tiny.discriminating,
+        "noised": lambda: tiny.discriminating_noised(spectral=True),
+        "backbone": lambda: tiny.discriminating_noised(model=rivals.backbone(tiny.unet())),
         "autoencoding": autoencoding,
         "vqgan": tiny.vqgan,
         "vqgan_control": lambda: tiny.vqgan(adversarial=False),

@@ -14,7 +14,10 @@ from sparring.interrupts import EXIT_STATUS
 from sparring.training.loop import Mean
 from sparring.training.state import ResumeState
 
-KINDS = ["pretraining", "finetuning", "discriminating", "autoencoding", "vqgan"]
+KINDS = [
+    "pretraining", "finetuning", "ddo", "online", "discriminating", "noised", "autoencoding",
+    "vqgan",
+]  # fmt: skip
 PROGRAM = Path(__file__).with_name("train_in_processes.py")
 
 
@@ -107,7 +110,8 @@ def test_two_go_on_from_one_and_one_from_two(tiny, layouts, one, two, tmp_path, 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_process_without_rows_adds_nothing(tiny, layouts, kind):
     """The last batch of an epoch may have fewer rows than there are processes."""
-    stage = tiny.uneven(layouts, batch_size=4 if kind == "discriminating" else 2)[kind]()
+    pairs = kind in ("discriminating", "noised")
+    stage = tiny.uneven(layouts, batch_size=4 if pairs else 2)[kind]()
     stage.group = Group(2, 3)
     terms = stage.step(0, 0)
     assert terms
