@@ -56,6 +56,10 @@ docs: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python bench/streaming.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/against_textbook.py --threads 1
+	OMP_NUM_THREADS=1 $(BIN)/python bench/iteration.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/growth.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/overheads.py
 	$(BIN)/python bench/dry_run.py
 	OMP_NUM_THREADS=1 $(BIN)/python bench/resuming.py
 	$(BIN)/python bench/step_memory.py
