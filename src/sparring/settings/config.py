@@ -40,7 +40,8 @@ class Config(Settings):
     """`auto` is bf16 autocast where the hardware has it, else fp32."""
     execution: Execution = "auto"
     """How networks are run: `eager` operator by operator, `graphs` replayed as CUDA graphs,
-    `compiled` by torch.compile. `auto` is graphs on a GPU, eager on a CPU. Where one fails, the log
+    `compiled` by torch.compile. `auto` is eager until the others are proven on GPUs
+    (docs/speed.md). Where one fails, the log
     says why, and the job goes on eagerly."""
     gpus: int = Field(1, ge=1)
     """GPUs of one training job; the batch is shared out among them. On the CPU: processes."""
