@@ -59,6 +59,7 @@ def test_links_and_pictures_of_the_readme_exist():
     for document in (
         "README.md",
         "docs/rounds.md",
+        "docs/objectives.md",
         "docs/evaluation.md",
         "docs/clusters.md",
         "docs/programs.md",
