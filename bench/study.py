@@ -173,7 +173,7 @@ class Study:
         rows = draw[: len(fakes)]
         with seeded_initialisation(seed, "discriminator", number):
             if s.backbone == "denoiser":
-                inner = model.denoiser if isinstance(model, GuidedDenoiser) else model
+                inner = model.unguided if isinstance(model, GuidedDenoiser) else model
                 critic = from_denoiser(inner, 0, 2, noised)
             else:
                 channels = fakes.shape[1]

@@ -17,8 +17,13 @@ class RefusedError(Exception):
 
 def present_graph(options: list[str]) -> tuple[Graph, dict[str, State]]:
     """Every job, and by its id how it stands. Raises RefusedError with what Snakemake printed."""
-    graph = parse_dry_run(_ask("--dry-run", "--forceall", *options))
+    graph = whole_graph(options)
     return graph, parse_summary(_ask("--summary", *options), graph)
+
+
+def whole_graph(options: list[str]) -> Graph:
+    """Every job, done or not. Raises RefusedError as `present_graph` does."""
+    return parse_dry_run(_ask("--dry-run", "--forceall", *options))
 
 
 def _ask(*options: str) -> str:

@@ -17,10 +17,11 @@ _FRAME = "fill:#f8fafc,stroke:#cbd5e1,color:#334155"
 _PLAIN = frozenset(" _-./,:+=")
 
 
-def to_mermaid(graph: Graph, states: Mapping[str, State]) -> str:
+def to_mermaid(graph: Graph, states: Mapping[str, State] | None) -> str:
     """Draw the graph as a mermaid flowchart, one subgraph per group, section and arm.
 
-    A node that `states` does not name is drawn as unknown. Edges between groups are dotted.
+    A node that `states` does not name is drawn as unknown; with None, how far jobs are is left out.
+    Edges between groups are dotted.
     """
     names = {node.id: f"n{index}" for index, node in enumerate(graph.nodes)}
     lines = ["flowchart LR"]
@@ -35,7 +36,8 @@ def to_mermaid(graph: Graph, states: Mapping[str, State]) -> str:
     for source, target in graph.edges:
         inside = graph.by_id[source].group == graph.by_id[target].group
         lines.append(f"  {names[source]} {'-->' if inside else '-.->'} {names[target]}")
-    lines += [f"  classDef {state} {style}" for state, style in _CLASSES.items()]
+    if states is not None:
+        lines += [f"  classDef {state} {style}" for state, style in _CLASSES.items()]
     frames = [words[1] for words in map(str.split, lines) if words[0] == "subgraph"]
     if frames:
         titled = ",".join(name.partition("[")[0] for name in frames)
@@ -44,14 +46,19 @@ def to_mermaid(graph: Graph, states: Mapping[str, State]) -> str:
 
 
 def _arms(
-    nodes: Iterable[Node], prefix: str, names: Mapping[str, str], states: Mapping[str, State]
+    nodes: Iterable[Node],
+    prefix: str,
+    names: Mapping[str, str],
+    states: Mapping[str, State] | None,
 ) -> list[str]:
     """The lines of one section: what belongs to no arm, then one subgraph per arm."""
     arms: dict[str | None, list[str]] = {None: []}
     for node in nodes:
-        state = states.get(node.id, "unknown")
-        text = f"{_escape(node.label)}<br/>{state}"
-        arms.setdefault(node.arm, []).append(f'{names[node.id]}["{text}"]:::{state}')
+        text, style = _escape(node.label), ""
+        if states is not None:
+            state = states.get(node.id, "unknown")
+            text, style = f"{text}<br/>{state}", f":::{state}"
+        arms.setdefault(node.arm, []).append(f'{names[node.id]}["{text}"]{style}')
     lines = arms.pop(None)
     for index, (arm, inner) in enumerate(arms.items()):
         lines += _subgraph(f"{prefix}a{index}", arm or "", inner)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -33,8 +34,9 @@ from .unet3d import UNet3DModel
 from .vqgan import VQGAN
 
 _RGB = 3
-_OF_VOLUMES = {"unet": (unet3d,), "vqvae": (vqgan, codebook)}
-_GUIDED = {"unet": (guided, backbone, discriminator, guidance, unet3d)}
+_Modules = dict[str, tuple[ModuleType, ...]]
+_OF_VOLUMES: _Modules = {"unet": (unet3d,), "vqvae": (vqgan, codebook)}
+_GUIDED: _Modules = {"unet": (guided, backbone, discriminator, guidance, unet3d)}
 # diffusers copies what a network's own file imports from beside it, and it alone.
 _FLAT = {"from ..objectives.guidance import": "from .guidance import"}
 
@@ -158,7 +160,8 @@ def is_guided(pipeline: Path) -> bool:
 def unet_config(pipeline: Path) -> dict[str, Any]:
     """The configuration of the denoiser itself, guided or not."""
     config = read_config(pipeline / "unet")
-    return config["denoiser"] if is_guided(pipeline) else config
+    inner: dict[str, Any] = config.get("denoiser", config)
+    return inner
 
 
 def fold_statistics(model: AutoencoderKL) -> AutoencoderKL:

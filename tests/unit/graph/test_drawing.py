@@ -309,3 +309,14 @@ def test_a_repeated_id_is_refused_by_name() -> None:
 def test_an_edge_to_nowhere_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="no node 'z'"):
         Graph((_node("a"),), (("a", "z"),))
+
+
+def test_plain_mermaid_has_the_same_graph_and_no_states(graph: Graph) -> None:
+    plain, drawn = to_mermaid(graph, None), to_mermaid(graph, {})
+    arrows = [[line for line in text.splitlines() if "->" in line] for text in (plain, drawn)]
+    assert arrows[0] == arrows[1]
+    assert drawn.count("<br/>unknown") == len(graph.nodes)
+    for word in ("unknown", "missing", "done", ":::", "<br/>"):
+        assert word not in plain
+    for node in graph.nodes:
+        assert node.label.split()[0] in plain
