@@ -70,6 +70,7 @@ bench: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python bench/evaluation_cost.py
 	OMP_NUM_THREADS=1 $(BIN)/python bench/instruments.py
 	$(BIN)/python bench/toy.py --grid
+	OMP_NUM_THREADS=1 $(BIN)/python bench/objective_cost.py
 
 clean:
 	rm -rf results state logs .snakemake
