@@ -167,8 +167,8 @@ class Rounds:
         if setting.objective == "none":
             return self.noise
         if setting.objective == "ddo":
-            return self.ddo(copy.deepcopy(reference), fakes, setting)
-        return self.adversarial(self.discriminator(fakes, setting, seed), setting)
+            return self.ddo(copy.deepcopy(reference), fakes, setting, seed)
+        return self.adversarial(self.discriminator(fakes, setting, seed), setting, seed)
 
     def fakes(self, model: Model, count: int, seed: int) -> Tensor:
         """Samples of the model that enters a round."""
@@ -210,18 +210,19 @@ class Rounds:
         output = model(self.process.noised(x0, eps, timesteps), timesteps)
         return self.process.prediction(x0, eps, timesteps, output)
 
-    def adversarial(self, opponent: TimedMlp, setting: Setting) -> Loss:
+    def adversarial(self, opponent: TimedMlp, setting: Setting, seed: int) -> Loss:
         """noise loss + weight x0_bce or noised."""
         total = self.process.num_timesteps
+        beside = _beside(seed)
         settings = AdversarialLoss(timesteps=setting.timesteps)
 
         def loss(model: TimedMlp, generator: torch.Generator) -> Tensor:
             batch = self.predicted(model, generator)
             x, levels = batch.x0_pred, batch.timesteps
             if setting.objective == "noised":
-                uniform = torch.rand(BATCH, generator=generator)
+                uniform = torch.rand(BATCH, generator=beside)
                 levels = noised.levels(batch.timesteps, total, uniform, setting.above)
-                x = self.process.noised(x, torch.randn(x.shape, generator=generator), levels)
+                x = self.process.noised(x, torch.randn(x.shape, generator=beside), levels)
             values = x0_bce.adversarial_loss(opponent(x, levels)[:, 0])
             weights = x0_bce.timestep_weights(batch, total, settings)
             pull = x0_bce.weighted_mean(values, weights)
@@ -229,12 +230,13 @@ class Rounds:
 
         return loss
 
-    def ddo(self, reference: TimedMlp, fakes: Tensor, setting: Setting) -> Loss:
+    def ddo(self, reference: TimedMlp, fakes: Tensor, setting: Setting, seed: int) -> Loss:
         """ddo on reals and fakes at the same timesteps with the same noise, + noise loss."""
+        beside = _beside(seed)
 
         def loss(model: TimedMlp, generator: torch.Generator) -> Tensor:
             real = self.predicted(model, generator, *setting.timesteps)
-            x0, t = drawn(fakes, BATCH, generator), real.timesteps
+            x0, t = drawn(fakes, BATCH, beside), real.timesteps
             x_t = self.process.noised(x0, real.eps, t)
             fake = self.process.prediction(x0, real.eps, t, model(x_t, t))
             with torch.no_grad():
@@ -247,6 +249,11 @@ class Rounds:
             return value + setting.noise_weight * noise_loss(real).mean()
 
         return loss
+
+
+def _beside(seed: int) -> torch.Generator:
+    """What an objective draws besides: reals and their noise stay those of the control."""
+    return torch.Generator().manual_seed(seed + 500)
 
 
 def drawn(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
