@@ -37,7 +37,8 @@ class BackboneDiscriminator(ModelMixin, ConfigMixin):
         width = (denoiser or {}).get("block_out_channels", (224, 448, 672, 896))[-1]
         self.norm = nn.GroupNorm(1, width)
         self.head = nn.Linear(width, 1)
-        nn.init.zeros_(self.head.weight)  # it begins undecided
+        for p in self.head.parameters():  # it begins undecided
+            nn.init.zeros_(p)
         self.condition = nn.Embedding(num_conditions, width) if num_conditions else None
         if self.condition is not None:
             nn.init.zeros_(self.condition.weight)

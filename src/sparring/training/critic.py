@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..compute import Compute
 from ..losses.discrimination import (
@@ -92,8 +93,13 @@ def critic_losses(
 
 
 def penalty(model: Discriminator, seen: Seen) -> Tensor:
-    """The mean gradient penalty of some inputs, in fp32, a scalar."""
-    with torch.autocast(seen.latents.device.type, enabled=False):
+    """The mean gradient penalty of some inputs, in fp32, a scalar.
+
+    Attention, which a backbone has, is computed step by step: the fused kernels have no derivative
+    of their derivative.
+    """
+    plain = sdpa_kernel(SDPBackend.MATH)
+    with torch.autocast(seen.latents.device.type, enabled=False), plain:
         return gradient_penalty(
             lambda x: model(x, seen.labels, seen.timesteps), seen.latents
         ).mean()

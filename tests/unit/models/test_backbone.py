@@ -13,9 +13,14 @@ SIDES = {2: 8, 3: (4, 4, 4)}
 
 
 def denoiser(dims, conditions=0):
+    """Without the zeros that a fresh one begins with and that no gradient passes."""
     preset = {2: "unet_tiny", 3: "unet3d_tiny"}[dims]
     with seeded_initialisation(0, "denoiser"):
-        return build_denoiser(DenoiserSettings(preset=preset), 4, SIDES[dims], conditions).eval()
+        model = build_denoiser(DenoiserSettings(preset=preset), 4, SIDES[dims], conditions)
+        for p in model.parameters():
+            if p.ndim > 1 and not p.any():
+                torch.nn.init.normal_(p, std=0.1)
+    return model.eval()
 
 
 def latents(dims, count=3, seed=0):

