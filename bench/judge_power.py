@@ -87,17 +87,18 @@ DEFECTS: dict[str, Callable[[Array], Array]] = {
     "pattern 0.02": lambda x: patterned(x, 0.02),
     "mode 20 % dropped": lambda x: without_mode(x, 0.2),
 }
+SLOW = 1e-3
 JUDGES: dict[str, Judge] = {
     "linear, 320 random features (chosen)": LinearJudge(),
-    "cnn 16-32": CnnJudge((16, 32)),
-    "cnn 32-64 (chosen)": CnnJudge(),
-    "cnn 64-128": CnnJudge((64, 128)),
-    "cnn 32-64, half the steps": CnnJudge(epochs=4, min_steps=30),
-    "cnn 32-64, twice the steps": CnnJudge(epochs=16, min_steps=120),
-    "cnn 16-32, 3 times the rate": CnnJudge((16, 32), learning_rate=3e-3),
-    "cnn 32-64, 3 times the rate": CnnJudge(learning_rate=3e-3),
-    "cnn 16-32-64": CnnJudge((16, 32, 64)),
-    "cnn 16-32, full resolution": CnnJudge((16, 32), first_stride=1),
+    "cnn 16-32": CnnJudge(learning_rate=SLOW),
+    "cnn 32-64": CnnJudge((32, 64), learning_rate=SLOW),
+    "cnn 64-128": CnnJudge((64, 128), learning_rate=SLOW),
+    "cnn 32-64, half the steps": CnnJudge((32, 64), epochs=4, min_steps=30, learning_rate=SLOW),
+    "cnn 32-64, twice the steps": CnnJudge((32, 64), epochs=16, min_steps=120, learning_rate=SLOW),
+    "cnn 16-32, 3 times the rate (chosen)": CnnJudge(),
+    "cnn 32-64, 3 times the rate": CnnJudge((32, 64)),
+    "cnn 16-32-64": CnnJudge((16, 32, 64), learning_rate=SLOW),
+    "cnn 16-32, full resolution": CnnJudge(first_stride=1, learning_rate=SLOW),
 }
 
 

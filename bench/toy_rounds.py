@@ -13,7 +13,7 @@ from sparring.diffusion.process import ForwardProcess, Prediction
 from sparring.losses.discrimination import discriminator_loss
 from sparring.losses.noise import noise_loss
 from sparring.objectives import ddo, guidance, noised, x0_bce
-from sparring.settings.parts import AdversarialLoss
+from sparring.settings.objective import AdversarialLoss
 
 BATCH = 256
 DISCRIMINATOR_WIDTH = 48

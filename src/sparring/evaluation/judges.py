@@ -64,11 +64,11 @@ class CnnJudge:
     its scale. Training has `epochs` passes over the larger set, and at least `min_steps` steps.
     """
 
-    widths: tuple[int, ...] = (32, 64)
+    widths: tuple[int, ...] = (16, 32)
     first_stride: int = 2
     epochs: int = 8
     min_steps: int = 60
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 0.02
 
     def __call__(self, reals: Array, samples: Array, seed: int) -> Scorer:

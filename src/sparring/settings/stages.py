@@ -242,7 +242,7 @@ class Evaluate(StageSettings):
     """A model's samples, or training reals, against held-out reals."""
 
     stage = "evaluate"
-    revision = 2
+    revision = 3
     elsewhere = ("evaluation.grid", "evaluation.decoded", "evaluation.inception_weights")
     evaluation: EvaluationSettings = EvaluationSettings()
 
@@ -270,6 +270,7 @@ class CompareModels(StageSettings):
     """All models of an experiment by the same scorers, and what their differences say."""
 
     stage = "compare_models"
+    revision = 2
     elsewhere = tuple(
         f"evaluation.{key}"
         for key in ("num_samples", "feature_dim", "decoded", "grid", "inception_weights")

