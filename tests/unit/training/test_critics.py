@@ -139,13 +139,13 @@ def clean_online():
     """As x0_bce has it: without noise, at every timestep."""
     with seeded_initialisation(0, "discriminator"):
         discriminator = LatentDiscriminator(4, 8, 2)
-    settings = DiscriminatorSettings(online=True, learning_rate=2e-3)
+    settings = DiscriminatorSettings(online=True, learning_rate=5e-3)
     return Critic(discriminator, AdversarialLoss(timesteps=(0.0, 1.0)), settings)
 
 
 def test_learning_online_lowers_its_own_loss(tiny, tmp_path):
     """Clean predictions of a denoiser that knows nothing are easily told from reals."""
-    stage = against(tiny, clean_online, noise_weight=1.0, epochs=8)
+    stage = against(tiny, clean_online, noise_weight=1.0, batch_size=4, epochs=8)
     rows = tiny.run(stage, tmp_path).history
     assert rows[-1]["train_critic_loss"] < 0.9 * rows[1]["train_critic_loss"]
 
