@@ -19,7 +19,7 @@ KINDS = [
     "pretraining", "finetuning", "ddo", "online", "discriminating", "noised", "autoencoding",
     "vqgan",
 ]  # fmt: skip
-ROUNDING = ("to_k.bias", "discriminator/head.bias", "history/1/train_ddo_accuracy")
+ROUNDING = ("to_k.bias", "discriminator/head.bias", "ddo_accuracy")
 PROGRAM = Path(__file__).with_name("train_in_processes.py")
 
 
@@ -63,9 +63,9 @@ def assert_close(tiny, found, expected):
     """The same names, shapes and plain values; tensors up to the order of their sums.
 
     A tensor is compared as a whole: Adam divides a gradient by its size, so that where one is next
-    to nothing its rounding moves a single weight as far as a large gradient would. Some have nothing
-    but rounding: an attention's key bias, with which softmax does not change; the bias of a head
-    whose differences tell pairs; the accuracy of ddo, the sign of a difference that begins at 0.
+    to nothing its rounding moves a single weight as far as a large gradient would. Some have
+    nothing but rounding: an attention's key bias, with which softmax does not change; the bias of a
+    head whose differences tell pairs; ddo's accuracy, the sign of a difference that begins at 0.
     """
     found, expected = dict(tiny.flat(found)), dict(tiny.flat(expected))
     assert found.keys() == expected.keys()
