@@ -86,7 +86,7 @@ class Finetuning(DenoiserTraining):
         """Take up what `state` gave."""
         super().restore(state)
         if self._opponent:
-            self._opponent.restore(state["opponent"])
+            self._opponent.restore(state.get("opponent", {}))  # older states have none
 
     @property
     def _noise_weight(self) -> float:

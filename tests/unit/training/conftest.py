@@ -179,12 +179,13 @@ def uneven(layouts, **keys):
     timestep, a schedule that hangs on validation, several terms."""
     pictures = {"sample_interval": 1, "sample_grid": {"num_samples": 2, "num_steps": 1}}
     wide = AdversarialLoss(timesteps=(0.0, 0.6))
-    plain = {"spectral": True, "relativistic": False}  # pairs are told by differences
+    plain = {"spectral": True, "relativistic": False}  # of pairs much is nothing but rounding
+    learning = partial(rivals.online, relativistic=False, timesteps=(0.0, 0.4))
     return {
         "pretraining": partial(pretraining, train=9, lr_schedule="cosine", **pictures, **keys),
         "finetuning": partial(finetuning, adversarial=wide, **keys),
         "ddo": partial(finetuning, rival=itself(noise_weight=0.1), **keys),
-        "online": partial(finetuning, rival=partial(rivals.online, timesteps=(0.0, 0.4)), **keys),
+        "online": partial(finetuning, rival=learning, **keys),
         "discriminating": partial(discriminating, **{"batch_size": 6} | keys),
         "noised": partial(discriminating_noised, **plain | {"batch_size": 6} | keys),
         "autoencoding": partial(autoencoder_training, layouts, **keys),

@@ -49,7 +49,8 @@ def critic(discriminator=None, settings=None, **keys):
     )
 
 
-def online(**keys):
+def online(relativistic=True, **keys):
     """A discriminator that learns meanwhile, with all that regularises it."""
-    settings = {"online": True, "r1": 0.1, "r2": 0.1, "relativistic": True, "weight_decay": 0.01}
+    settings = {"online": True, "r1": 0.1, "r2": 0.1, "weight_decay": 0.01}
+    settings["relativistic"] = relativistic
     return critic(noised_discriminator(spectral=True), settings, **keys)

@@ -19,7 +19,7 @@ KINDS = [
     "pretraining", "finetuning", "ddo", "online", "discriminating", "noised", "autoencoding",
     "vqgan",
 ]  # fmt: skip
-ROUNDING = ("to_k.bias", "discriminator/head.bias", "ddo_accuracy")
+ROUNDING = ("to_k.bias", "ddo_accuracy")
 PROGRAM = Path(__file__).with_name("train_in_processes.py")
 
 
@@ -50,13 +50,13 @@ def two(one, layouts, tmp_path_factory):
     for kind in KINDS:
         shutil.copytree(one[0] / kind, folder / kind / "given")
     command = [sys.executable, str(PROGRAM), "2", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == EXIT_STATUS, done.stdout + done.stderr
     return folder, done.stdout
 
 
 # A row that counts twice or not at all moves a gradient by a tenth and more.
-APART = 0.02
+APART = 0.05
 
 
 def assert_close(tiny, found, expected):
@@ -64,8 +64,8 @@ def assert_close(tiny, found, expected):
 
     A tensor is compared as a whole: Adam divides a gradient by its size, so that where one is next
     to nothing its rounding moves a single weight as far as a large gradient would. Some have
-    nothing but rounding: an attention's key bias, with which softmax does not change; the bias of a
-    head whose differences tell pairs; ddo's accuracy, the sign of a difference that begins at 0.
+    nothing but rounding: an attention's key bias, with which softmax does not change, and ddo's
+    accuracy, the sign of a difference that begins at 0.
     """
     found, expected = dict(tiny.flat(found)), dict(tiny.flat(expected))
     assert found.keys() == expected.keys()
