@@ -13,7 +13,9 @@ from sparring.settings.reading import read_yaml
 from sparring.settings.volumes import VolumeDataset
 
 EXAMPLES = sorted(p.stem for p in (REPOSITORY / "config" / "experiments").glob("*.yaml"))
-FAMILY = sorted({n for n, preset in PRESETS.items() if preset.dims == 2} - {"unet_tiny"})
+FAMILY = sorted(
+    {n for n, preset in PRESETS.items() if preset.dims == 2} - {"unet_micro", "unet_tiny"}
+)
 
 
 @pytest.fixture

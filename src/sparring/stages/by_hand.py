@@ -125,11 +125,12 @@ def _refuse_elsewhere(kind: type[StageSettings], source: str, values: Values) ->
 
 
 def _join_inputs(values: Values, parser: StageParser, args: argparse.Namespace) -> None:
-    """An input and the group of settings that is of no use without it come together."""
-    for dest, group in parser.groups_of_inputs.items():
-        flag = f"--{dest.replace('_', '-')}"
-        if getattr(args, dest) is None:
+    """Inputs and the group of settings that is of no use without any of them come together."""
+    for group in dict.fromkeys(parser.groups_of_inputs.values()):
+        inputs = [dest for dest, own in parser.groups_of_inputs.items() if own == group]
+        if all(getattr(args, dest) is None for dest in inputs):
             if values.get(group) is not None:
-                raise UserError(f"{flag} is missing: {group} is set, which needs it")
+                flags = " or ".join(f"--{dest.replace('_', '-')}" for dest in inputs)
+                raise UserError(f"{flags} is missing: {group} is set, which needs it")
         elif values.get(group) is None:
             values[group] = {}

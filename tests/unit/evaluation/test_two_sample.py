@@ -175,5 +175,5 @@ def test_a_pattern_that_fools_a_discriminator_does_not_fool_a_fresh_judge():
     assert share_real(x_fake) < 0.5
     assert share_real(fooling) > 0.9  # its viability score has never been better
     fooled = Rows(fooling.numpy().astype(np.float16), samples.groups)
-    found = auc(FAST["cnn"], reals, fooled)
+    found = auc(CnnJudge(), reals, fooled)
     assert found.value - 0.5 > 3 * found.standard_error

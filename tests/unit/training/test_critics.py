@@ -183,7 +183,7 @@ def test_conditions_are_the_true_ones(tiny):
             latents = Latents(latents.train, latents.val, labels, labels[:6])
             super().__init__(model, noise, latents, *others, **keys)
 
-        def _labels(self, epoch, rows):
+        def _told(self, labels, draw):
             return None
 
     stage = against(tiny, lambda: rivals.critic(discriminator, {"online": True}), kind=Told)

@@ -4,7 +4,7 @@ import pytest
 import rivals
 import torch
 
-from sparring.training.critic import Seen, critic_losses, penalty
+from sparring.training.critic import Seen, critic_losses, penalty, scorer
 
 
 def spied(model):
@@ -100,7 +100,8 @@ def test_penalties_add_to_the_loss_as_they_weigh(tiny):
     from sparring.settings.parts import DiscriminatorSettings
 
     def losses(**keys):
-        return critic_losses(model, reals, fakes, DiscriminatorSettings(**keys), tiny.CPU)
+        score = scorer(model, tiny.CPU)
+        return critic_losses(score, model, reals, fakes, DiscriminatorSettings(**keys))
 
     plain, both = losses(), losses(r1=0.3, r2=2.0)
     expected = plain["loss"] + 0.3 * both["r1"] + 2.0 * both["r2"]
@@ -124,7 +125,7 @@ def test_pairs_are_right_where_the_real_scores_higher(tiny):
     stage = tiny.discriminating_noised()
     logits = iter([torch.tensor([3.0, 5.0]), torch.tensor([2.0, 4.0, 9.0])])
     stage._held_out = [[None], [None]]
-    stage._logits = lambda seen: next(logits)
+    stage._pass = lambda seen: next(logits)
     found = stage.validate()
     assert found["accuracy"] == pytest.approx(3 / 6)
     gaps = torch.tensor([1.0, -1.0, -6.0, 3.0, 1.0, -4.0])
