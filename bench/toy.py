@@ -278,7 +278,7 @@ def write(name: str, option: str, body: str) -> None:
     head = (
         f"# Every objective where the truth is known: {name}\n\n`python bench/toy.py{option}`, "
         f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}, one "
-        f"thread, {minutes:.0f} minutes of CPU. What the figures are: `bench/toy.py`. "
+        f"thread, {minutes:.0f} minutes of CPU. What the figures are: `bench/toy.py`.\n\n"
     )
     write_text(HERE / "results" / f"toy_{name}.md", head + body)
 
