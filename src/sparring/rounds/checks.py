@@ -242,15 +242,12 @@ def _architecture(rounds: Rounds, name: str, shape: LatentShape) -> dict[str, An
     }
     if settings.backbone == "denoiser":
         return of_volumes | seen
-    return (
-        of_volumes
-        | seen
-        | {
-            "base_channels": settings.base_channels,
-            "num_layers": settings.num_layers,
-            "spectral": settings.spectral_norm,
-        }
-    )
+    layers = {
+        "base_channels": settings.base_channels,
+        "num_layers": settings.num_layers,
+        "spectral": settings.spectral_norm,
+    }
+    return of_volumes | seen | layers
 
 
 def _check_shards(rounds: Rounds, name: str, experiment: AdversarialExperiment) -> None:

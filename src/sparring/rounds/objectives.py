@@ -16,8 +16,8 @@ def check_objective(rounds: Rounds, name: str, experiment: AdversarialExperiment
             f"{where}: discriminator is given, but objective {objective} trains none; leave "
             "discriminator out, or choose another adversarial.objective"
         )
+    _check_backbone(where, experiment)
     if not needs.guided_sampling:
-        _check_backbone(where, experiment)
         return
     for key, why in (
         ("online", "no denoiser is trained"),
@@ -33,7 +33,6 @@ def check_objective(rounds: Rounds, name: str, experiment: AdversarialExperiment
             f"{where}: semantic is given, but with objective guidance no denoiser is trained in "
             "the adversarial arm; leave it out, or choose another adversarial.objective"
         )
-    _check_backbone(where, experiment)
 
 
 def check_guided_start(rounds: Rounds, name: str, reference: Reference) -> None:

@@ -18,7 +18,8 @@ GUIDED = (0.0, 0.8)
 """Where samples are guided by default, as fractions of T (bench/toy.py: with all of T they
 diverge)."""
 
-_EVERYWHERE = ("noised", "guidance")  # by default at every timestep
+_TIMESTEPS: dict[Objective, tuple[float, float]] = {"noised": (0.0, 1.0), "guidance": GUIDED}
+"""Defaults that are not the field's own."""
 
 
 class AdversarialLoss(Settings):
@@ -57,15 +58,16 @@ class AdversarialLoss(Settings):
 
     @model_validator(mode="after")
     def _timesteps_by_objective(self) -> "AdversarialLoss":
-        if self.objective in _EVERYWHERE and "timesteps" not in self.model_fields_set:
-            self.__dict__["timesteps"] = (0.0, 1.0)  # the model is frozen for everybody else
+        if self.objective in _TIMESTEPS and "timesteps" not in self.model_fields_set:
+            # the model is frozen for everybody else
+            self.__dict__["timesteps"] = _TIMESTEPS[self.objective]
         return self
 
     @model_serializer(mode="wrap")
     def _with_timesteps(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Always with timesteps where left out they would be read as others than the field's."""
         values = plain(self)
-        if self.objective in _EVERYWHERE:
+        if self.objective in _TIMESTEPS:
             values["timesteps"] = self.timesteps
         return values
 
