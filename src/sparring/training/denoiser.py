@@ -116,6 +116,7 @@ class DenoiserTraining:
         self.eval_interval = settings.eval_interval
         self.steps_per_epoch = -(-len(latents.train) // settings.batch_size)
         self._seed, self._key, self._picture = seed, key, picture
+        self._order: tuple[int, Tensor] | None = None
         steps = self.epochs * self.steps_per_epoch
         self._draws = Ahead(self._draw, steps, compute.threads_ahead)
         self._passes = {id(m): _pass(m, compute) for m in (self.model, self.average.model)}
@@ -268,9 +269,13 @@ class DenoiserTraining:
         return Draw(pinned(rows), part, pinned(eps), pinned(t), pinned(withheld))
 
     def _rows(self, epoch: int, step: int) -> Tensor:
-        order = permutation(len(self.latents.train), self._seed, *self._key, epoch, "order")
+        order = self._order
+        if order is None or order[0] != epoch:  # threads that draw ahead may both make it: alike
+            latents = len(self.latents.train)
+            order = epoch, permutation(latents, self._seed, *self._key, epoch, "order")
+            self._order = order
         size = self.settings.batch_size
-        return order[step * size : (step + 1) * size]
+        return order[1][step * size : (step + 1) * size]
 
     def _rate(self, step: int) -> float:
         s = self.settings
