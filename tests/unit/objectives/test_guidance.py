@@ -96,3 +96,15 @@ def test_guided_samples_of_a_gaussian_are_the_target_s(target):
 
     assert sampled(guided=False) == pytest.approx(MODEL, abs=0.06)
     assert sampled(guided=True) == pytest.approx(TARGET, abs=0.06)
+
+
+def test_the_noisiest_timesteps_are_not_guided_unless_asked():
+    """There a step turns a small error of the gradient into a large one."""
+    from sparring.settings.objective import AdversarialLoss
+    from sparring.settings.stages import GuideDenoiser
+
+    default = AdversarialLoss(objective="guidance").timesteps
+    assert default[1] < 1
+    assert default == GuideDenoiser().timesteps
+    asked = AdversarialLoss(objective="guidance", timesteps=(0.0, 1.0))
+    assert AdversarialLoss(**asked.model_dump()).timesteps == (0.0, 1.0)
