@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .. import lean_imports
 from ..artefacts.atomic import Claim, Superseded, claiming, explaining, write_text
 from ..artefacts.attempts import Attempt
 from ..artefacts.finished import Finished
@@ -107,6 +108,7 @@ def run_job(kind: type[S], parser: StageParser, stage: Stage[S]) -> None:
     # Before numpy or torch is imported, or they start with as many threads as there are cores.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(args.threads)
+    lean_imports.install()
     try:
         with interruptible() as interrupts:
             _run(kind, parser, args, stage, interrupts)
