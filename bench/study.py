@@ -80,6 +80,8 @@ class Arm:
 
     loss: AdversarialLoss | None = None
     epochs: int = 1
+    rate: float = 2e-4
+    fakes: int = 2000
     discriminator: DiscriminatorSettings = field(
         default_factory=lambda: DiscriminatorSettings(
             base_channels=32, num_layers=3, epochs=10, batch_size=128, weight_decay=0.01
@@ -94,6 +96,15 @@ def _loss(**keys: object) -> AdversarialLoss:
 BACKBONE = DiscriminatorSettings(
     backbone="denoiser", epochs=10, batch_size=128, weight_decay=0.01, learning_rate=5e-4
 )
+STRONG = DiscriminatorSettings(
+    base_channels=64, num_layers=3, epochs=40, batch_size=128, weight_decay=0.01
+)
+
+
+def _strong(**keys: object) -> Arm:
+    return Arm(_loss(**keys), discriminator=STRONG, fakes=4000)
+
+
 ARMS: dict[str, Arm] = {
     "control": Arm(),
     "control x 3": Arm(epochs=3),
@@ -105,6 +116,17 @@ ARMS: dict[str, Arm] = {
     "guidance 1": Arm(_loss(objective="guidance")),
     "guidance .5": Arm(_loss(objective="guidance", guidance_weight=0.5)),
     "guidance backbone": Arm(_loss(objective="guidance"), discriminator=BACKBONE),
+    "guidance strong": _strong(objective="guidance"),
+    "guidance strong 2": _strong(objective="guidance", guidance_weight=2.0),
+    "guidance strong, all": _strong(objective="guidance", timesteps=(0.0, 1.0)),
+    "x0_bce strong": _strong(weight=0.1),
+    "noised strong .3": _strong(objective="noised", weight=0.3),
+    "noised strong 1": _strong(objective="noised", weight=1.0),
+    "ddo .05, rate / 4": Arm(_loss(objective="ddo", beta=0.05), rate=5e-5),
+    "ddo .2, rate / 4": Arm(_loss(objective="ddo", beta=0.2), rate=5e-5),
+    "ddo .2, rate / 4 + noise": Arm(
+        _loss(objective="ddo", beta=0.2, noise_weight=1.0), rate=5e-5
+    ),
 }
 
 
@@ -140,7 +162,7 @@ class Study:
     def _round(self, arm: Arm, model: Denoiser, seed: int, number: int) -> Denoiser:
         opponent: Opponent | None = None
         if arm.loss is not None:
-            fakes = self._sample(model, self.args.fakes, seed, "sample_fake", number)
+            fakes = self._sample(model, arm.fakes, seed, "sample_fake", number)
             if arm.loss.objective == "ddo":
                 opponent = Itself(model, fakes, arm.loss)
             else:
@@ -152,7 +174,7 @@ class Study:
                     return guided(model, critic, weight, reach, schedule) if told else model
                 opponent = Critic(critic, arm.loss)
         settings = FinetuneSettings(
-            epochs=arm.epochs, batch_size=64, learning_rate=self.args.rate, sample_interval=0,
+            epochs=arm.epochs, batch_size=64, learning_rate=arm.rate, sample_interval=0,
             eval_interval=1, ema_decay=0.995,
         )  # fmt: skip
         schedule = load_denoiser(self.args.start / "denoiser")[1]
@@ -278,9 +300,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[42])
     parser.add_argument("--count", type=int, default=2000, help="samples to judge")
-    parser.add_argument("--fakes", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--features", type=int, default=64)
     parser.add_argument("--judge-seeds", type=int, default=3)
     parser.add_argument("--table", type=Path, default=None)

@@ -18,6 +18,7 @@ Side = int | Sequence[int]
 """How large latents are: one number of square ones of layouts, three of volumes'."""
 
 DTYPE = np.float16  # fakes and reals alike, so that rounding tells a discriminator nothing
+_IN_CACHE = 1 << 18
 
 
 class LatentsWriter:
@@ -175,11 +176,12 @@ def require_shape(info: LatentsInfo, channels: int, side: Side, owner: str) -> N
 
 
 def _all_finite(latents: np.ndarray) -> bool:
-    """Of half precision by the exponent's bits: NumPy would make a float32 of every number."""
+    """Of half precision by bits: NumPy would make a float32 of every number, in memory of its own."""
     if latents.dtype != np.float16:
         return bool(np.isfinite(latents).all())
-    exponents = np.ascontiguousarray(latents).view(np.uint16) & 0x7C00
-    return not (exponents == 0x7C00).any()
+    bits = np.ascontiguousarray(latents).view(np.uint16).reshape(-1)
+    parts = (bits[i : i + _IN_CACHE] for i in range(0, bits.size, _IN_CACHE))
+    return all((part & 0x7FFF).max() < 0x7C00 for part in parts)
 
 
 def _rows(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
