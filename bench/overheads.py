@@ -21,7 +21,10 @@ STAGES = (
     "denoiser", "discriminator", "sampling", "autoencoder", "evaluation", "judging", "verdict",
     "comparison", "data",
 )  # fmt: skip
+AS_PROGRAMS = "from sparring.lean_imports import install; install(); "
 FIRST_STEP = """
+from sparring.lean_imports import install
+install()
 from sparring.compute import Compute
 import sys, torch
 sys.path.insert(0, {bench!r})
@@ -82,11 +85,15 @@ def table() -> list[str]:
     python = [sys.executable, "-c"]
     all_stages = 0.0
     for stage in STAGES:
-        statement = f"import sparring.stages.{stage}"
+        statement = f"{AS_PROGRAMS}import sparring.stages.{stage}"
         cpu, wall = spent([*python, statement])
         all_stages += cpu
         add(f"import of stages.{stage}", cpu, wall, ", ".join(imported(statement)))
-    joined = "; ".join(f"import sparring.stages.{stage}" for stage in STAGES)
+    joined = AS_PROGRAMS + "; ".join(f"import sparring.stages.{stage}" for stage in STAGES)
+    plain = "import sparring.stages.denoiser"
+    add(
+        "stages.denoiser without lean_imports", *spent([*python, plain]), ", ".join(imported(plain))
+    )
     add(f"those {len(STAGES)} in processes of their own", all_stages, float("nan"))
     add("the same in one process", *spent([*python, joined]))
     add("to the first step of unet64_d4", *spent([*python, FIRST_STEP.format(bench=str(HERE))]))

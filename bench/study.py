@@ -122,11 +122,10 @@ ARMS: dict[str, Arm] = {
     "x0_bce strong": _strong(weight=0.1),
     "noised strong .3": _strong(objective="noised", weight=0.3),
     "noised strong 1": _strong(objective="noised", weight=1.0),
-    "ddo .05, rate / 4": Arm(_loss(objective="ddo", beta=0.05), rate=5e-5),
-    "ddo .2, rate / 4": Arm(_loss(objective="ddo", beta=0.2), rate=5e-5),
-    "ddo .2, rate / 4 + noise": Arm(
-        _loss(objective="ddo", beta=0.2, noise_weight=1.0), rate=5e-5
-    ),
+    "ddo .05, rise .1": Arm(_loss(objective="ddo", beta=0.05, max_rise=0.1)),
+    "ddo .2, rise .1": Arm(_loss(objective="ddo", beta=0.2, max_rise=0.1)),
+    "ddo .2 slow": Arm(_loss(objective="ddo", beta=0.2), rate=5e-5),
+    "ddo .2 slow + noise": Arm(_loss(objective="ddo", beta=0.2, noise_weight=1.0), rate=5e-5),
 }
 
 
