@@ -11,7 +11,13 @@ import snakemake_executor_plugin_slurm as plugin
 from snakemake_executor_plugin_steady_lsf.steady import Steady
 
 from .answers import Answers
-from .requests import check_commands, check_requests, send_to_gpus, time_limits
+from .requests import (
+    check_commands,
+    check_requests,
+    keep_on_one_node,
+    send_to_gpus,
+    time_limits,
+)
 
 # How `sbatch`, `sinfo` and `sacctmgr` say that a daemon could not be reached or was too busy.
 UNREACHABLE = re.compile(
@@ -37,7 +43,10 @@ class Executor(Steady, plugin.Executor):
         self._plugin_query = plugin.query_job_status
         plugin.query_job_status = self._query
         check_commands()
-        check_requests(self.workflow.dag.needrun_jobs(), time_limits())
+        dag = self.workflow.dag
+        jobs = list(dag.needrun_jobs())
+        groups = {group for job in jobs if (group := dag.get_job_group(job))}
+        check_requests([*jobs, *groups], time_limits())
         super().__post_init__(test_mode)
 
     async def check_active_jobs(self, active_jobs: list[Any]) -> AsyncGenerator[Any, None]:
@@ -75,6 +84,7 @@ class Executor(Steady, plugin.Executor):
     def run_job(self, job: Any) -> None:
         """Submit a job; those that ask for GPUs go where GPUs are."""
         send_to_gpus(job)
+        keep_on_one_node(job)
         super().run_job(job)
 
     def _report_job_error_threadsafe(self, job_info: Any, msg: str) -> None:

@@ -24,7 +24,21 @@ def send_to_gpus(job: Any) -> None:
     if job.resources.get("gpu"):
         for name, meant in FOR_GPU_JOBS.items():
             if value := job.resources.get(name):
-                setattr(job.resources, meant, value)
+                _ask(job, meant, value)
+
+
+def keep_on_one_node(job: Any) -> None:
+    """Let a group job run on one node: Snakemake adds up the `nodes` of members side by side."""
+    if job.is_group() and job.resources.get("nodes"):
+        _ask(job, "nodes", 1)
+
+
+def _ask(job: Any, name: str, value: Any) -> None:
+    """Change what a job asks for."""
+    if job.is_group():  # its `resources` are a copy, made of these
+        job._resources[name] = value
+    else:
+        setattr(job.resources, name, value)
 
 
 def check_commands() -> None:
@@ -68,11 +82,15 @@ def minutes(limit: str) -> float:
     return int(days or 0) * 1440 + hours * 60 + mins + seconds / 60
 
 
+def _named(job: Any) -> str:
+    return f"{'group' if job.is_group() else 'rule'} {job.name}"
+
+
 def _check_gpus(job: Any) -> None:
     asked, present = job.resources.get("gpu"), job.resources.get("gpus_per_node")
     if isinstance(asked, int) and isinstance(present, int) and asked > present:
         raise WorkflowError(
-            f"rule {job.name}: asks for {asked} GPUs, but gpus_per_node in the profile is "
+            f"{_named(job)}: asks for {asked} GPUs, but gpus_per_node in the profile is "
             f"{present}; ask for at most {present}, or correct gpus_per_node"
         )
 
@@ -87,13 +105,13 @@ def _check_partition(job: Any, limits: dict[str, float]) -> None:
     for name in names:
         if name not in limits:
             raise WorkflowError(
-                f"rule {job.name}: {key} in the profile is '{name}', which Slurm does not know; "
+                f"{_named(job)}: {key} in the profile is '{name}', which Slurm does not know; "
                 f"it has {', '.join(sorted(limits))}"
             )
     longest, runtime = max(limits[name] for name in names), resources.get("runtime")
     if isinstance(runtime, int) and runtime > longest:
         raise WorkflowError(
-            f"rule {job.name}: runtime is {runtime} minutes, but partition "
+            f"{_named(job)}: runtime is {runtime} minutes, but partition "
             f"'{resources.get(key)}' allows {longest:.0f}; set a shorter runtime in the profile "
             "(stages go on where they stopped), or another partition"
         )

@@ -3,7 +3,11 @@
 The faults that matter most, once each; tests/cluster/lsf_faults.py has all of them, many times.
 """
 
+import csv
 import json
+import re
+import shutil
+from collections import Counter
 
 import pytest
 import yaml
@@ -18,6 +22,8 @@ CHOSEN = [
     ("node dies, job is EXIT", "train_discriminator", 4.0),
     ("Snakemake killed, its jobs run on", "train_discriminator", 2.0),
 ]
+
+TWO = ("micro", "next")
 
 
 @pytest.fixture
@@ -51,6 +57,54 @@ def test_jobs_get_what_the_profile_and_the_rules_say(finished_copy, cluster):
     assert (train.asked.queue, train.asked.gpus, train.asked.exclusive) == ("gpu", 1, True)
     assert (train.asked.memory, train.asked.project) == (3000, "default")
     assert "LSF is down" in said(finished_copy)
+
+
+def test_a_group_is_one_job_and_its_retry_redoes_only_what_is_not_finished(finished_copy, cluster):
+    run = finished_copy
+    before = digests(run / "results")
+    for rule, file in (("compare_models", "comparisons.json"), ("summarise", "evaluation.csv")):
+        shutil.rmtree(run / "state" / "micro" / rule)
+        (run / "results" / "micro" / file).unlink()
+    log = run / "logs" / "micro" / "summarise.log"
+    log.unlink()
+    log.mkdir()  # where summarise cannot write, so that it fails
+    snakemake = start(run, cluster, "results/micro/evaluation.csv")
+    wait_for(lambda: any(job.state == "EXIT" for job in cluster.jobs()))
+    log.rmdir()
+    assert snakemake.wait(120) == 0, said(run)
+    assert digests(run / "results") == before
+    failed, *retried = cluster.jobs()
+    assert [failed.state, retried[-1].state] == ["EXIT", "DONE"]
+    for job in (failed, *retried):
+        assert "group_verdict_micro:" in job.asked.name
+        # run times along the chain are added up, of memory the most is asked for
+        assert (job.asked.run_limit, job.asked.memory, job.asked.slots) == (150, 4000, 1)
+        assert (job.asked.queue, job.asked.gpus) == ("normal", 0)
+    text = (run / "logs" / "micro" / "compare_models.attempts.csv").read_text()
+    outcomes = [row["outcome"] for row in csv.DictReader(text.splitlines())]
+    assert outcomes[:2] == ["finished", "finished"]  # by the shared run, and by the job that failed
+    assert set(outcomes[2:]) == {"already finished"}
+
+
+def test_small_stages_of_an_experiment_share_jobs(finished):
+    finished.config |= {"device": "cuda", "experiments": list(TWO)}
+    # were there one group for all experiments, it would have to wait for itself
+    finished.experiments["next"] = finished.experiments["micro"] | {"start_from": "micro@selected"}
+    done = finished.snakemake(*OPTIONS, "--dry-run", "--forceall")
+    assert done.returncode == 0, done.stdout + done.stderr
+    plan = done.stdout + done.stderr
+    groups = Counter(re.findall(r"Group job (\S+)", plan))
+    assert groups == {f"{kind}_{name}": 1 for kind in ("reals", "verdict") for name in TWO}
+    members = re.split(r"(?m)^ +(?=rule \w+:$)", plan)[1:]
+    assert Counter(member.split(":")[0] for member in members) == {
+        "rule encode_real": 4,
+        "rule compare_models": 2,
+        "rule summarise": 2,
+        "rule select_best": 2,
+    }
+    asked = re.findall(r"(?m)^ +rule (\w+):$[^[]*? resources: (.*)$", plan)
+    assert len(asked) == len(members)
+    assert not [rule for rule, resources in asked if " gpu=" in resources]
 
 
 def test_an_edit_while_jobs_wait_reaches_no_job(finished_copy, cluster):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import snakemake_executor_plugin_slurm as plugin
+from snakemake.jobs import GroupJob
 from snakemake_interface_common.exceptions import WorkflowError
 from throttler import Throttler
 
@@ -20,7 +21,23 @@ def made_job(name="train", local=False, **resources):
     """A job as the executor sees it."""
     known = SimpleNamespace(**resources)
     known.get = lambda key, default=None: getattr(known, key, default)
-    return SimpleNamespace(name=name, is_local=local, resources=known)
+    return SimpleNamespace(name=name, is_local=local, resources=known, is_group=lambda: False)
+
+
+def made_group(*levels):
+    """Snakemake's own group job; each level has resources of members that run side by side."""
+    settings = SimpleNamespace(attempt=1)
+    workflow = SimpleNamespace(execution_settings=settings, local_exec=False)
+    shared = {"dag": SimpleNamespace(workflow=workflow), "pipe_group": None, "is_local": False}
+    rule = SimpleNamespace(name="measure")
+    jobs = [
+        [SimpleNamespace(**shared, rule=rule, resources=asked) for asked in level]
+        for level in levels
+    ]
+    unlimited = SimpleNamespace(get=lambda name: SimpleNamespace(value=None))
+    group = GroupJob("judge", [job for level in jobs for job in level], unlimited)
+    group.toposorted = jobs
+    return group
 
 
 class Scheduler:
@@ -207,6 +224,29 @@ def test_gpu_jobs_go_where_gpus_are():
     assert with_gpu.resources.gpu_model == "a100"
     assert without.resources.slurm_partition == "cpu"
     assert without.resources.get("gpu_model") is None  # it would ask for a GPU
+
+
+def test_a_group_runs_on_one_node_where_gpus_are():
+    site = {"slurm_partition": "cpu", "slurm_gpu_partition": "gpu", "gpu": 1, "nodes": 1}
+    group = made_group([site | {"runtime": minutes} for minutes in (20, 30)])
+    assert group.resources.nodes == 2  # what Snakemake makes of two members side by side
+    for prepare in (requests.send_to_gpus, requests.keep_on_one_node):
+        prepare(group)
+    assert (group.resources.slurm_partition, group.resources.nodes) == ("gpu", 1)
+    assert (group.resources.gpu, group.resources.runtime) == (2, 30)
+
+
+def test_a_group_that_no_partition_lets_run_is_refused():
+    member = {"slurm_partition": "cpu", "runtime": 40}
+    requests.check_requests([made_group([member, member])], LIMITS)
+    with pytest.raises(WorkflowError, match="group judge_measure: runtime is 80 min"):
+        requests.check_requests([made_group([member], [member])], LIMITS)
+
+
+def test_a_job_of_its_own_keeps_its_nodes():
+    job = made_job(nodes=2)
+    requests.keep_on_one_node(job)
+    assert job.resources.nodes == 2
 
 
 @pytest.mark.parametrize(
