@@ -22,9 +22,10 @@ from ..sampling.pictures import save_picture
 from ..sampling.volume_pictures import three_planes
 from ..settings.vqgan_stages import TrainVqgan, TrainVqganAdversarial, TrainVqganReconstruction
 from ..training.adversary import Adversary
+from ..training.optimisation import moments_of
 from ..training.patch_features import patch_features
 from ..training.tracking import Tracker
-from ..training.vqgan import Patches, Span, VqganStage, moments_of
+from ..training.vqgan import Patches, Span, VqganStage
 from ..training.vqgan_warnings import vqgan_warnings
 from .histories import write_history_with_plot
 from .job import Job

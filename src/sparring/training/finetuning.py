@@ -19,10 +19,8 @@ from ..settings.parts import FinetuneSettings, SemanticTraining
 from .denoiser import DenoiserTraining, Rows, Term
 from .loop import Mean, Weights
 from .opponents import Opponent, Round
-from .optimisation import gradient_ratio
+from .optimisation import MOMENTS, gradient_ratio, load_moments, moments_of
 from .semantics import LayoutRows, Semantics
-
-_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Finetuning(DenoiserTraining):
                 Round(self.latents, self.process, self.compute, self._seed, self.predict_beside)
             )
         if optimizer_state:
-            self._load_moments(optimizer_state)
+            load_moments(self.optimizer, self.model, optimizer_state)
 
     def losses(self, model: Denoiser, prediction: Prediction, rows: Rows) -> dict[str, Term]:
         """noise_loss, the terms of `Semantics` and those of the opponent."""
@@ -126,25 +124,7 @@ class Finetuning(DenoiserTraining):
         """The optimiser's moments by parameter name, where the next iteration carries them on."""
         if not self._keep_moments:
             return {}
-        names = {id(p): name for name, p in self.model.named_parameters()}
-        return {
-            f"{names[id(p)]}.{moment}": state[moment].detach().cpu().contiguous().clone()
-            for p, state in self.optimizer.state.items()
-            for moment in _MOMENTS
-        }
-
-    def _load_moments(self, tensors: Weights) -> None:
-        for name, p in self.model.named_parameters():
-            self.optimizer.state[p] = {
-                moment: _like(p, tensors[f"{name}.{moment}"]) for moment in _MOMENTS
-            }
-
-
-def _like(parameter: Tensor, moment: Tensor) -> Tensor:
-    """On its device and, where the shape is the same, laid out as it is."""
-    if moment.shape != parameter.shape:
-        return moment.to(parameter.device)
-    return torch.empty_like(parameter, requires_grad=False).copy_(moment)
+        return moments_of(self.optimizer, self.model)
 
 
 def write_optimizer(path: Path, tensors: Weights) -> None:
@@ -157,7 +137,7 @@ def read_optimizer(path: Path, model: torch.nn.Module) -> Weights:
     """Moments for every parameter of `model`; UserError where the previous iteration kept none."""
     tensors = read_tensors(path)
     for name, p in model.named_parameters():
-        found = [tensors.get(f"{name}.{moment}") for moment in _MOMENTS]
+        found = [tensors.get(f"{name}.{moment}") for moment in MOMENTS]
         shapes = [None if tensor is None else tensor.shape for tensor in found]
         if shapes != [p.shape, p.shape, torch.Size([])]:
             raise UserError(

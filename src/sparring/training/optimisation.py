@@ -1,4 +1,4 @@
-"""Learning-rate schedules and the average of weights."""
+"""Learning-rate schedules, an optimiser's moments, and the average of weights."""
 
 import copy
 from math import cos, pi
@@ -8,6 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ..distributed import Group
+from .loop import Weights
+
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+"""What Adam keeps of a parameter."""
 
 
 def lr_factor(
@@ -51,6 +55,29 @@ def gradient_ratio(wanted: Tensor, other: Tensor) -> Tensor:
     return (wanted.norm() / (other.norm() + 1e-6)).clamp(0, 1e4).detach()
 
 
+def moments_of(optimizer: torch.optim.Optimizer, model: nn.Module) -> Weights:
+    """Copies of Adam's moments on the CPU, by parameter name; nothing before its first step."""
+    names = {id(p): name for name, p in model.named_parameters()}
+    return {
+        f"{names[id(p)]}.{moment}": state[moment].detach().cpu().contiguous().clone()
+        for p, state in optimizer.state.items()
+        for moment in MOMENTS
+    }
+
+
+def load_moments(optimizer: torch.optim.Optimizer, model: nn.Module, moments: Weights) -> None:
+    """What `moments_of` gave, into an optimiser of the same model."""
+    for name, p in model.named_parameters():
+        optimizer.state[p] = {kind: _like(p, moments[f"{name}.{kind}"]) for kind in MOMENTS}
+
+
+def _like(parameter: Tensor, moment: Tensor) -> Tensor:
+    """On its device and, where the shape is the same, laid out as it is."""
+    if moment.shape != parameter.shape:
+        return moment.to(parameter.device)
+    return torch.empty_like(parameter, requires_grad=False).copy_(moment)
+
+
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -72,6 +99,6 @@ class WeightAverage(Generic[M]):
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - decay)
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self) -> Weights:
         """Copies on the CPU."""
         return {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}

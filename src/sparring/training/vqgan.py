@@ -20,7 +20,7 @@ from .adversary import Adversary
 from .batches import MicroBatches
 from .codes import CodeKeeper, Seen
 from .loop import Weights
-from .optimisation import add_up, gradient_ratio, lr_factor, set_learning_rate
+from .optimisation import add_up, gradient_ratio, load_moments, lr_factor, set_learning_rate
 from .patch_validation import measure_patches
 
 logger = logging.getLogger(__name__)
@@ -259,25 +259,6 @@ def adaptive_weight(reconstruction: Tensor, adversarial: Tensor, last: Tensor) -
     """|grad of reconstruction| / |grad of adversarial| at the last layer, a scalar."""
     losses = reconstruction, adversarial
     return gradient_ratio(*(torch.autograd.grad(x, last, retain_graph=True)[0] for x in losses))
-
-
-def moments_of(optimizer: torch.optim.Optimizer, model: nn.Module) -> Weights:
-    """The optimiser's moments by parameter name; nothing before its first step."""
-    names = {id(p): name for name, p in model.named_parameters()}
-    return {
-        f"{names[id(p)]}.{moment}": value.detach().cpu().clone()
-        for p, state in optimizer.state.items()
-        for moment, value in state.items()
-    }
-
-
-def load_moments(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Weights) -> None:
-    """What `moments_of` gave, into an optimiser of the same model."""
-    for name, p in model.named_parameters():
-        optimizer.state[p] = {
-            moment: tensors[f"{name}.{moment}"].to(p.device)
-            for moment in ("exp_avg", "exp_avg_sq", "step")
-        }
 
 
 def _sums(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -8,8 +8,8 @@ from sparring.models.codebook import EmaCodebook
 from sparring.settings.vqgan import VqganLosses
 from sparring.training import adversary as adversary_module
 from sparring.training.loop import Loop
+from sparring.training.optimisation import moments_of
 from sparring.training.state import ResumeState
-from sparring.training.vqgan import moments_of
 
 
 def steps(training, count):
