@@ -132,12 +132,16 @@ def test_pieces_of_a_batch_make_the_same_step(critic):
         stage(critic if critic is None else adversary(**critic), micro_batch_size=size)
         for size in (None, 1)
     )
+    before = whole.weights()
     terms = [steps(each, 2) for each in (whole, pieces)]
     for name, value in terms[0].items():
         assert torch.allclose(value, terms[1][name], rtol=1e-3, atol=1e-4), name
+    after = pieces.weights()
     for name, value in whole.weights().items():
         if value.is_floating_point():
-            assert torch.allclose(value, pieces.weights()[name], rtol=1e-2, atol=1e-3), name
+            # as a whole: where a gradient is next to nothing, Adam makes much of its rounding
+            moved, apart = value - before[name], value - after[name]
+            assert apart.norm() <= 0.1 * moved.norm() + 1e-6, name
 
 
 def test_the_ramp_rises_from_nearly_nothing_to_one():
