@@ -5,6 +5,15 @@ from typing import Literal
 
 from ..settings.objective import Objective
 
+FEWEST_FAKES = 8
+"""Of fakes that train; with fewer, what chooses the epoch would hang on a single one of them."""
+_HELD_OUT = 0.2
+
+
+def held_out_fakes(count: int) -> int:
+    """How many of the fakes that train validate instead."""
+    return max(1, round(_HELD_OUT * count))
+
 
 @dataclass(frozen=True)
 class Needs:

@@ -1,6 +1,7 @@
 """Refusals of keys that an objective does not read, and of starts that it cannot train."""
 
 from ..errors import UserError
+from ..objectives.table import FEWEST_FAKES
 from ..settings.experiment import AdversarialExperiment
 from .loading import Rounds
 from .references import Reference
@@ -17,6 +18,8 @@ def check_objective(rounds: Rounds, name: str, experiment: AdversarialExperiment
             "discriminator out, or choose another adversarial.objective"
         )
     _check_backbone(where, experiment)
+    if needs.fakes_in_training:
+        _check_fakes(where, experiment)
     if not needs.guided_sampling:
         return
     for key, why in (
@@ -52,6 +55,19 @@ def check_guided_start(rounds: Rounds, name: str, reference: Reference) -> None:
         f"{rounds.file(name)}: start_from is {reference.text!r}, whose denoiser discriminators "
         f"guide (objective guidance): it is sampled, not trained; start where {start} started"
     )
+
+
+def _check_fakes(where: str, experiment: AdversarialExperiment) -> None:
+    """Refuse fakes that are too few to be trained on and to validate."""
+    for iteration in range(experiment.iterations):
+        count = experiment.num_samples_at(iteration)
+        if count < FEWEST_FAKES:
+            key = "num_samples" if count == experiment.num_samples else "overrides: num_samples"
+            raise UserError(
+                f"{where}: {key} is {count} in iteration {iteration}, but objective "
+                f"{experiment.adversarial.objective} trains on the fakes and holds some out to "
+                f"validate; set at least {FEWEST_FAKES}, better some thousands"
+            )
 
 
 def _check_backbone(where: str, experiment: AdversarialExperiment) -> None:

@@ -35,10 +35,11 @@ from ..models.denoiser import (
 )
 from ..models.guided import GuidedDenoiser
 from ..models.perceptual import EncoderFeatures, PerceptualFeatures, Vgg16Features, load_vgg16
-from ..objectives.table import NEEDS
+from ..objectives.table import FEWEST_FAKES, NEEDS
 from ..randomness import Key, seeded_initialisation
 from ..sampling.decoders import load_decoder
 from ..sampling.pictures import enlarged, grid, save_picture
+from ..settings.objective import AdversarialLoss
 from ..settings.semantic import SemanticLoss
 from ..settings.stages import FinetuneDiffusion, FinetuneSemantic, PretrainDiffusion
 from ..training.denoiser import DenoiserTraining, Latents, on_device
@@ -152,20 +153,32 @@ def _opponent(
     if needs.fakes_in_training:
         if against.fakes is None:
             raise UserError(f"--fake-latents is missing, which adversarial.objective {name} reads")
-        fakes = read_latent_set(against.fakes)
-        require_shape(fakes.info, info.shape[0], side_of(info.shape), str(inputs.train_latents))
-        labels = fakes.condition if info.conditions else None
-        return Itself(
-            trainable(denoiser)[0],
-            on_device(fakes.latents, compute),
-            s.adversarial,
-            None if labels is None else torch.from_numpy(labels).to(compute.device),
-        )
+        return _itself(s.adversarial, info, denoiser, against.fakes, compute)
     if against.discriminator is None:
         return None
     noised = needs.discriminator_input == "noised"
     critic = load_discriminator(against.discriminator, info, noised)
     return Critic(critic, s.adversarial, s.discriminator)
+
+
+def _itself(
+    loss: AdversarialLoss, info: LatentsInfo, denoiser: Path, path: Path, compute: Compute
+) -> Itself:
+    """The denoiser that enters, with the fakes of a file."""
+    fakes = read_latent_set(path)
+    require_shape(fakes.info, info.shape[0], side_of(info.shape), str(info.path))
+    if len(fakes.latents) < FEWEST_FAKES:
+        raise UserError(
+            f"{path}: has {len(fakes.latents)} fakes, but objective {loss.objective} trains on "
+            f"them and holds some out to validate; sample at least {FEWEST_FAKES} (num_samples)"
+        )
+    labels = fakes.condition if info.conditions else None
+    return Itself(
+        trainable(denoiser)[0],
+        on_device(fakes.latents, compute),
+        loss,
+        None if labels is None else torch.from_numpy(labels).to(compute.device),
+    )
 
 
 def _finetuning(

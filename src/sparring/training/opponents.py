@@ -17,6 +17,7 @@ from ..diffusion.process import ForwardProcess, Prediction
 from ..losses.discrimination import relativistic_loss
 from ..models.denoiser import Denoiser
 from ..objectives import ddo, noised
+from ..objectives.table import held_out_fakes
 from ..objectives.x0_bce import adversarial_loss, timestep_weights, weighted_mean
 from ..randomness import normals, permutation, uniforms
 from ..settings.objective import AdversarialLoss
@@ -196,12 +197,11 @@ class Itself:
         fakes: Tensor,
         loss: AdversarialLoss,
         labels: Tensor | None = None,
-        val_fraction: float = 0.2,
     ) -> None:
         """`fakes` are `[N,C,...]`, `labels` their conditions; the last of them validate."""
         self.loss, self.noise_weight = loss, loss.noise_weight
         self._reference = copy.deepcopy(reference)
-        held_out = max(1, round(val_fraction * len(fakes)))
+        held_out = held_out_fakes(len(fakes))
         self._fakes = {"train": fakes[:-held_out], "val": fakes[-held_out:]}
         self._labels = (
             None if labels is None else {"train": labels[:-held_out], "val": labels[-held_out:]}

@@ -3,6 +3,7 @@
 import pytest
 from test_round_jobs import all_settings, changed
 
+from sparring.objectives.table import FEWEST_FAKES, held_out_fakes
 from sparring.rounds import check_rounds, stage_settings
 from sparring.rounds.listing import all_jobs
 
@@ -158,6 +159,16 @@ def test_every_job_of_every_objective_has_settings(project):
             {"discriminator": {"relativistic": True}},
             ("discriminator.relativistic is true", "no ratio of densities"),
         ),
+        (
+            "ddo",
+            {"num_samples": 7},
+            ("num_samples is 7 in iteration 0", "holds some out to validate; set at least 8"),
+        ),
+        (
+            "ddo",
+            {"overrides": [{"iteration": 1, "num_samples": 4}]},
+            ("overrides: num_samples is 4 in iteration 1", "set at least 8"),
+        ),
         ("guidance", {"semantic": {}}, ("semantic is given", "no denoiser is trained")),
         (
             "noised",
@@ -176,6 +187,13 @@ def test_what_an_objective_does_not_read_is_refused(project, name, keys, parts):
     message = project.refusal()
     for part in (project.file("exp"), *parts):
         assert part in message
+
+
+def test_the_fewest_fakes_that_ddo_takes_split_into_two_halves(project):
+    """Others do not split theirs here: a discriminator has a fraction of its own."""
+    check_rounds(objective(project, "ddo", num_samples=FEWEST_FAKES))
+    assert 2 <= held_out_fakes(FEWEST_FAKES) < FEWEST_FAKES
+    check_rounds(objective(project, "noised", num_samples=FEWEST_FAKES - 1))
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,9 @@ def test_ddo_reads_fakes_and_no_discriminator(files):
     assert isinstance(opponent(files, "ddo", fakes="fake.h5"), Itself)
     with pytest.raises(UserError, match="--fake-latents is missing"):
         opponent(files, "ddo")
+    latents_file(files / "few.h5", count=7)
+    with pytest.raises(UserError, match=r"has 7 fakes, but objective ddo .* sample at least 8"):
+        opponent(files, "ddo", fakes="few.h5")
     latents_file(files / "other.h5", channels=3)
     with pytest.raises(UserError, match=r"\[3, 8, 8\]"):
         opponent(files, "ddo", fakes="other.h5")
