@@ -264,6 +264,8 @@ def _check_shards(rounds: Rounds, name: str, experiment: AdversarialExperiment) 
 
 
 def _check_reals(rounds: Rounds, name: str, experiment: AdversarialExperiment) -> None:
+    if not rounds.needs(name).discriminator:  # nobody else is shown reals of its own
+        return
     dataset = rounds.data_of(name)[0]
     facts = data_facts(rounds, name)
     as_training = experiment.discriminator.reals == "as_training" and experiment.diffusion.augmented

@@ -189,6 +189,15 @@ def test_what_an_objective_does_not_read_is_refused(project, name, keys, parts):
         assert part in message
 
 
+def test_without_a_discriminator_there_may_be_more_fakes_than_reals(project):
+    """None are drawn: ddo reads the training latents as they are."""
+    rounds = objective(project, "ddo", num_samples=1000)
+    check_rounds(rounds)
+    assert rounds.warnings == []
+    objective(project, "noised", num_samples=1000)
+    assert "80 training layouts to draw reals from" in project.refusal()
+
+
 def test_the_fewest_fakes_that_ddo_takes_split_into_two_halves(project):
     """Others do not split theirs here: a discriminator has a fraction of its own."""
     check_rounds(objective(project, "ddo", num_samples=FEWEST_FAKES))
