@@ -136,6 +136,28 @@ def discriminating_noised(model=None, spectral=False, **keys):
     return discriminating(model=model, noised=True, **cures | keys)
 
 
+def descending(model):
+    """Plain descent with momentum: a step is as large as its gradient.
+
+    Pairs are told by differences of logits, with which a common shift has no gradient but rounding,
+    and of that Adam would make steps of full size.
+    """
+    return torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+
+
+def discriminating_pairs(**keys):
+    stage = discriminating_noised(**keys)
+    stage.optimizer = stage.plateau.optimizer = descending(stage.model)
+    return stage
+
+
+def finetuning_against_pairs(**keys):
+    """The denoiser and a discriminator that learns meanwhile."""
+    stage = finetuning(rival=partial(rivals.online, timesteps=(0.0, 0.4)), **keys)
+    stage._opponent._optimizer = descending(stage._opponent.discriminator)
+    return stage
+
+
 def write_layouts(path):
     """20 layouts of 16 x 16 in four classes: 10 train, 5 validate, 5 test."""
     classes = [{"id": n, "name": str(n), "rgb": [60 * n, 0, 255]} for n in range(4)]
@@ -179,15 +201,20 @@ def uneven(layouts, **keys):
     timestep, a schedule that hangs on validation, several terms."""
     pictures = {"sample_interval": 1, "sample_grid": {"num_samples": 2, "num_steps": 1}}
     wide = AdversarialLoss(timesteps=(0.0, 0.6))
-    plain = {"spectral": True, "relativistic": False}  # of pairs much is nothing but rounding
+    plain = {"spectral": True, "relativistic": False}  # of pairs see `descending`
+    pushing = itself(alpha=1.5, max_rise=0.02)  # the third of five epochs is too much
+    fast = {"epochs": 5, "learning_rate": 1e-2, "ema_decay": 0.5}
     learning = partial(rivals.online, relativistic=False, timesteps=(0.0, 0.4))
     return {
         "pretraining": partial(pretraining, train=9, lr_schedule="cosine", **pictures, **keys),
         "finetuning": partial(finetuning, adversarial=wide, **keys),
         "ddo": partial(finetuning, rival=itself(noise_weight=0.1), **keys),
+        "overdone": partial(finetuning, rival=pushing, **fast | keys),
         "online": partial(finetuning, rival=learning, **keys),
         "discriminating": partial(discriminating, **{"batch_size": 6} | keys),
         "noised": partial(discriminating_noised, **plain | {"batch_size": 6} | keys),
+        "pairs": partial(discriminating_pairs, **{"batch_size": 6} | keys),
+        "online pairs": partial(finetuning_against_pairs, **keys),
         "autoencoding": partial(autoencoder_training, layouts, **keys),
         "vqgan": partial(vqgan, **{"batch_size": 3} | keys),
     }

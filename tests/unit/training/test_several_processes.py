@@ -16,8 +16,8 @@ from sparring.training.loop import Mean
 from sparring.training.state import ResumeState
 
 KINDS = [
-    "pretraining", "finetuning", "ddo", "online", "discriminating", "noised", "autoencoding",
-    "vqgan",
+    "pretraining", "finetuning", "ddo", "overdone", "online", "discriminating", "noised", "pairs",
+    "online pairs", "autoencoding", "vqgan",
 ]  # fmt: skip
 ROUNDING = ("to_k.bias", "ddo_accuracy")
 PROGRAM = Path(__file__).with_name("train_in_processes.py")
@@ -99,6 +99,16 @@ def test_processes_do_not_drift_apart(tiny, two, kind):
         assert tiny.same(*states)
 
 
+def test_processes_end_early_together(one, two):
+    """Where only the main one has seen that the validation noise loss rose too far."""
+    for run in ("whole", "resumed"):
+        ended = [torch.load(two[0] / "overdone" / f"{run}.{rank}.pt") for rank in (0, 1)]
+        for found in ended:
+            assert [row["epoch"] for row in found["history"]] == [0, 1, 2, 3]
+        assert ended[0]["history"] == ended[1]["history"]
+        assert ended[0]["best_epoch"] == one[1]["overdone"]["best_epoch"] == 2
+
+
 def test_only_the_main_process_draws(two):
     pictures = (two[0] / "pretraining").glob("*.png")
     assert sorted(path.name for path in pictures) == ["1.0.png", "2.0.png"]
@@ -125,7 +135,7 @@ def test_two_go_on_from_one_and_one_from_two(tiny, layouts, one, two, tmp_path, 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_process_without_rows_adds_nothing(tiny, layouts, kind):
     """The last batch of an epoch may have fewer rows than there are processes."""
-    pairs = kind in ("discriminating", "noised")
+    pairs = kind in ("discriminating", "noised", "pairs")
     stage = tiny.uneven(layouts, batch_size=4 if pairs else 2)[kind]()
     stage.group = Group(2, 3)
     terms = stage.step(0, 0)
