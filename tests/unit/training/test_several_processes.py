@@ -50,7 +50,7 @@ def two(one, layouts, tmp_path_factory):
     for kind in KINDS:
         shutil.copytree(one[0] / kind, folder / kind / "given")
     command = [sys.executable, str(PROGRAM), "2", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
     assert done.returncode == EXIT_STATUS, done.stdout + done.stderr
     return folder, done.stdout
 
