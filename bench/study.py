@@ -7,33 +7,20 @@ r"""Which objective makes rounds beat their control? Arms from one start, judged
 
 Every arm gets three rounds from the same start with each training seed; samples of all arms begin
 from the same noise and are judged by the same scorers of two families (docs/evaluation.md), which
-have seen equal shares of all. What is finished is kept under `--output` and not done again.
-
-The grid, as it was before anything had run. `updates` are epochs over the train split per round:
-
-| arm | settings |
-|---|---|
-| control | noise loss, 1 epoch a round |
-| control x 3 | noise loss, 3 epochs a round: the arithmetic of ddo, more than the others' |
-| x0_bce | weight .1, timesteps [0, .2] |
-| noised | weight .1, all timesteps |
-| ddo .05 | beta .05, alpha 1 |
-| ddo .05 + noise | the same with the noise loss, weight 1 |
-| ddo .15 | beta .15, alpha 1 |
-| guidance 1 | guidance_weight 1, timesteps [0, .8] |
-| guidance .5 | guidance_weight .5, timesteps [0, .8] |
-| guidance backbone | guidance_weight 1, the discriminator begins as the denoiser's encoder |
+have seen equal shares of all. What is finished is kept under `--output` and not done again. What
+the arms do: study_arms.py. What was found: docs/study.md.
 """
 
 import argparse
 import platform
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from study_arms import ARMS, Arm
+from study_picture import draw
 
 from sparring.artefacts.atomic import write_text
 from sparring.artefacts.latents import read_column, read_latents
@@ -46,7 +33,7 @@ from sparring.evaluation.judges import JUDGES
 from sparring.evaluation.judging import draws_of
 from sparring.evaluation.layout_statistics import layout_figures
 from sparring.evaluation.layouts import measure_samples
-from sparring.evaluation.neighbours import manifold_figures
+from sparring.evaluation.neighbours import Projected, manifold_figures, memorisation_figure
 from sparring.evaluation.statistics import Draws, Figure, estimate_of
 from sparring.evaluation.two_sample import Rows, auc_figure, train_panel, turns
 from sparring.models.autoencoder import Codec
@@ -56,13 +43,7 @@ from sparring.models.discriminator import LatentDiscriminator
 from sparring.models.guided import GuidedDenoiser, guided
 from sparring.randomness import numpy_generator, seeded_initialisation
 from sparring.sampling.sampler import Sampler
-from sparring.settings.objective import AdversarialLoss
-from sparring.settings.parts import (
-    DiscriminatorSettings,
-    EvaluationSettings,
-    FinetuneSettings,
-    SamplingSettings,
-)
+from sparring.settings.parts import EvaluationSettings, FinetuneSettings, SamplingSettings
 from sparring.training.denoiser import Latents
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
 from sparring.training.finetuning import Finetuning
@@ -71,62 +52,10 @@ from sparring.training.opponents import Critic, Itself, Opponent
 from sparring.training.state import ResumeState
 
 ROUNDS = 3
-FIGURES = (*FIXED, "frechet", "coverage", "isolated_gap", "boundary_gap")
-
-
-@dataclass(frozen=True)
-class Arm:
-    """What is done in every round."""
-
-    loss: AdversarialLoss | None = None
-    epochs: int = 1
-    rate: float = 2e-4
-    fakes: int = 2000
-    discriminator: DiscriminatorSettings = field(
-        default_factory=lambda: DiscriminatorSettings(
-            base_channels=32, num_layers=3, epochs=10, batch_size=128, weight_decay=0.01
-        )
-    )
-
-
-def _loss(**keys: object) -> AdversarialLoss:
-    return AdversarialLoss(**keys)  # type: ignore[arg-type]
-
-
-BACKBONE = DiscriminatorSettings(
-    backbone="denoiser", epochs=10, batch_size=128, weight_decay=0.01, learning_rate=5e-4
-)
-STRONG = DiscriminatorSettings(
-    base_channels=64, num_layers=3, epochs=40, batch_size=128, weight_decay=0.01
-)
-
-
-def _strong(**keys: object) -> Arm:
-    return Arm(_loss(**keys), discriminator=STRONG, fakes=4000)
-
-
-ARMS: dict[str, Arm] = {
-    "control": Arm(),
-    "control x 3": Arm(epochs=3),
-    "x0_bce": Arm(_loss()),
-    "noised": Arm(_loss(objective="noised")),
-    "ddo .05": Arm(_loss(objective="ddo", beta=0.05)),
-    "ddo .05 + noise": Arm(_loss(objective="ddo", beta=0.05, noise_weight=1.0)),
-    "ddo .15": Arm(_loss(objective="ddo", beta=0.15)),
-    "guidance 1": Arm(_loss(objective="guidance")),
-    "guidance .5": Arm(_loss(objective="guidance", guidance_weight=0.5)),
-    "guidance backbone": Arm(_loss(objective="guidance"), discriminator=BACKBONE),
-    "guidance strong": _strong(objective="guidance"),
-    "guidance strong 2": _strong(objective="guidance", guidance_weight=2.0),
-    "guidance strong, all": _strong(objective="guidance", timesteps=(0.0, 1.0)),
-    "x0_bce strong": _strong(weight=0.1),
-    "noised strong .3": _strong(objective="noised", weight=0.3),
-    "noised strong 1": _strong(objective="noised", weight=1.0),
-    "ddo .05, rise .1": Arm(_loss(objective="ddo", beta=0.05, max_rise=0.1)),
-    "ddo .2, rise .1": Arm(_loss(objective="ddo", beta=0.2, max_rise=0.1)),
-    "ddo .2 slow": Arm(_loss(objective="ddo", beta=0.2), rate=5e-5),
-    "ddo .2 slow + noise": Arm(_loss(objective="ddo", beta=0.2, noise_weight=1.0), rate=5e-5),
-}
+FIGURES = (
+    *FIXED, "frechet", "coverage", "memorisation", "isolated_gap", "boundary_gap",
+    "adjacency_distance",
+)  # fmt: skip
 
 
 class Study:
@@ -161,7 +90,7 @@ class Study:
     def _round(self, arm: Arm, model: Denoiser, seed: int, number: int) -> Denoiser:
         opponent: Opponent | None = None
         if arm.loss is not None:
-            fakes = self._sample(model, arm.fakes, seed, "sample_fake", number)
+            fakes = self._sample(model, self.args.fakes or arm.fakes, seed, "sample_fake", number)
             if arm.loss.objective == "ddo":
                 opponent = Itself(model, fakes, arm.loss)
             else:
@@ -173,8 +102,8 @@ class Study:
                     return guided(model, critic, weight, reach, schedule) if told else model
                 opponent = Critic(critic, arm.loss)
         settings = FinetuneSettings(
-            epochs=arm.epochs, batch_size=64, learning_rate=arm.rate, sample_interval=0,
-            eval_interval=1, ema_decay=0.995,
+            epochs=arm.epochs * self.args.times, batch_size=64, learning_rate=arm.rate,
+            sample_interval=0, eval_interval=1, ema_decay=0.995,
         )  # fmt: skip
         schedule = load_denoiser(self.args.start / "denoiser")[1]
         key = ("finetune_diffusion", number)
@@ -238,6 +167,10 @@ class Study:
             own, theirs = (features(x) - mean) / std, (reals - mean) / std
             found[name]["frechet"] = frechet_figure(own, theirs, *draws)
             found[name] |= manifold_figures(own, theirs, *draws)
+            found[name]["memorisation"] = memorisation_figure(
+                _flat(x, names), _flat(self.latents.train.numpy(), self.originals),
+                _flat(self.held_out.latents, self.held_out.groups), draws[0], range(3),
+            )  # fmt: skip
         return self._decoded(samples, found, draws)
 
     def _decoded(
@@ -255,16 +188,24 @@ class Study:
         return found
 
 
+def _flat(latents: np.ndarray, groups: np.ndarray) -> Projected:
+    return Projected(latents.reshape(len(latents), -1).astype(np.float32), groups)
+
+
 def _run(stage: object) -> Trained:
     with tempfile.TemporaryDirectory() as folder:
         return Loop(stage, ResumeState(Path(folder), "study"), 1e9).run()  # type: ignore[arg-type]
 
 
+def runs_of(arms: list[str], seeds: list[int]) -> dict[str, list[str]]:
+    """The names of each arm's runs, and of the start's only one."""
+    return {"start": ["start__42"], **{a: [f"{a}__{s}" for s in seeds] for a in arms}}
+
+
 def table(found: dict[str, dict[str, Figure]], arms: list[str], seeds: list[int]) -> str:
     """Figures of every arm, and differences to both controls over seeds."""
     lines = ["| arm | " + " | ".join(FIGURES) + " |", "|---" * (len(FIGURES) + 1) + "|"]
-    rows = {"start": ["start__42"], **{a: [f"{a}__{s}" for s in seeds] for a in arms}}
-    for arm, names in rows.items():
+    for arm, names in runs_of(arms, seeds).items():
         cells = []
         for figure in FIGURES:
             e = estimate_of([found[name][figure] for name in names])
@@ -299,10 +240,13 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[42])
     parser.add_argument("--count", type=int, default=2000, help="samples to judge")
+    parser.add_argument("--fakes", type=int, default=None, help="of a round; else the arm's")
+    parser.add_argument("--times", type=int, default=1, help="multiplies an arm's epochs")
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--features", type=int, default=64)
     parser.add_argument("--judge-seeds", type=int, default=3)
     parser.add_argument("--table", type=Path, default=None)
+    parser.add_argument("--picture", type=Path, default=None)
     args = parser.parse_args()
     torch.set_num_threads(1)
     study = Study(args)
@@ -310,8 +254,11 @@ def main() -> None:
     for seed in args.seeds:
         for arm in args.arms:
             samples[f"{arm}__{seed}"] = study.samples(arm, seed)
-    text = table(study.figures(samples), args.arms, args.seeds)
+    found = study.figures(samples)
+    text = table(found, args.arms, args.seeds)
     print(text)
+    if args.picture:
+        draw(found, runs_of(args.arms, args.seeds), FIGURES, args.picture)
     if args.table:
         head = f"# Study of objectives\n\nSeeds {args.seeds}, {args.count} samples of each arm, "
         head += f"{len(study.held_out)} held out, {platform.machine()}.\n\n"

@@ -15,6 +15,7 @@ ROOT = Path(sparring.__file__).parent
 LAYERS = {
     "errors": 0,
     "interrupts": 0,
+    "lean_imports": 0,
     "settings": 0,
     "artefacts": 1,
     "diffusion": 2,

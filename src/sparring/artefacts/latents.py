@@ -176,7 +176,7 @@ def require_shape(info: LatentsInfo, channels: int, side: Side, owner: str) -> N
 
 
 def _all_finite(latents: np.ndarray) -> bool:
-    """Of half precision by bits: NumPy would make a float32 of every number, in memory of its own."""
+    """Of half precision by bits: NumPy would make a float32 of every number."""
     if latents.dtype != np.float16:
         return bool(np.isfinite(latents).all())
     bits = np.ascontiguousarray(latents).view(np.uint16).reshape(-1)

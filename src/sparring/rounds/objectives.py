@@ -18,6 +18,11 @@ def check_objective(rounds: Rounds, name: str, experiment: AdversarialExperiment
             "discriminator out, or choose another adversarial.objective"
         )
     _check_backbone(where, experiment)
+    if experiment.fakes_from is not None and (needs.fakes_in_training or needs.guided_sampling):
+        raise UserError(
+            f"{where}: fakes_from is {experiment.fakes_from!r}, but objective {objective} compares "
+            "with samples of the very denoiser that enters; leave fakes_from out"
+        )
     if needs.fakes_in_training:
         _check_fakes(where, experiment)
     if not needs.guided_sampling:

@@ -117,7 +117,8 @@ class AdversarialExperiment(Settings):
     autoencoder: str | None = None
     """Default: the starting experiment's."""
     fakes_from: str | None = None
-    """Another denoiser to sample iteration 0's fakes from; same forms as `start_from`."""
+    """Another denoiser to sample iteration 0's fakes from; same forms as `start_from`. Not for
+    objectives `ddo` and `guidance`."""
     iterations: int = Field(3, ge=1)
     """Rounds."""
     num_samples: int = Field(5000, ge=2)

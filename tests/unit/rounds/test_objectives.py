@@ -169,6 +169,8 @@ def test_every_job_of_every_objective_has_settings(project):
             {"overrides": [{"iteration": 1, "num_samples": 4}]},
             ("overrides: num_samples is 4 in iteration 1", "set at least 8"),
         ),
+        ("ddo", {"fakes_from": "base"}, ("fakes_from is 'base'", "the very denoiser that enters")),
+        ("guidance", {"fakes_from": "base"}, ("fakes_from is 'base'", "leave fakes_from out")),
         ("guidance", {"semantic": {}}, ("semantic is given", "no denoiser is trained")),
         (
             "noised",
