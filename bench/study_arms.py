@@ -65,6 +65,7 @@ ARMS: dict[str, Arm] = {
     "ddo .05, rise .1": _ddo(beta=0.05),
     "ddo .2, rise .1": _ddo(beta=0.2),
     "ddo .2 slow + noise": Arm(_loss(objective="ddo", beta=0.2, noise_weight=1.0), rate=5e-5),
+    "ddo .1 + noise": _ddo(beta=0.1, noise_weight=1.0),
     "ddo .2 + noise": _ddo(beta=0.2, noise_weight=1.0),
     "ddo .5 + noise": _ddo(beta=0.5, noise_weight=1.0),
     "ddo .5": _ddo(beta=0.5),
