@@ -202,14 +202,22 @@ def runs_of(arms: list[str], seeds: list[int]) -> dict[str, list[str]]:
     return {"start": ["start__42"], **{a: [f"{a}__{s}" for s in seeds] for a in arms}}
 
 
+def means(
+    found: dict[str, dict[str, Figure]], runs: dict[str, list[str]]
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Mean and standard error of every figure over each arm's runs."""
+    values: dict[str, dict[str, tuple[float, float]]] = {}
+    for arm, names in runs.items():
+        estimates = {f: estimate_of([found[name][f] for name in names]) for f in FIGURES}
+        values[arm] = {f: (e.value, e.se) for f, e in estimates.items()}
+    return values
+
+
 def table(found: dict[str, dict[str, Figure]], arms: list[str], seeds: list[int]) -> str:
     """Figures of every arm, and differences to both controls over seeds."""
     lines = ["| arm | " + " | ".join(FIGURES) + " |", "|---" * (len(FIGURES) + 1) + "|"]
-    for arm, names in runs_of(arms, seeds).items():
-        cells = []
-        for figure in FIGURES:
-            e = estimate_of([found[name][figure] for name in names])
-            cells.append(f"{e.value:.4f} ± {e.se:.4f}")
+    for arm, of in means(found, runs_of(arms, seeds)).items():
+        cells = [f"{value:.4f} ± {se:.4f}" for value, se in of.values()]
         lines.append(f"| {arm} | " + " | ".join(cells) + " |")
     for control in (arm for arm in arms if arm.startswith("control")):
         lines += ["", f"Differences to `{control}`, paired seed by seed; in brackets standard "
@@ -258,7 +266,7 @@ def main() -> None:
     text = table(found, args.arms, args.seeds)
     print(text)
     if args.picture:
-        draw(found, runs_of(args.arms, args.seeds), FIGURES, args.picture)
+        draw(means(found, runs_of(args.arms, args.seeds)), args.picture)
     if args.table:
         head = f"# Study of objectives\n\nSeeds {args.seeds}, {args.count} samples of each arm, "
         head += f"{len(study.held_out)} held out, {platform.machine()}.\n\n"
