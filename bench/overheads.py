@@ -78,8 +78,9 @@ def table() -> list[str]:
     """A row per overhead."""
     lines = ["| what | CPU s | wall s | of it, wall s of imports |", "|---|---|---|---|"]
 
-    def add(what: str, cpu: float, wall: float, note: str = "") -> None:
-        lines.append(f"| {what} | {cpu:.1f} | {wall:.1f} | {note} |")
+    def add(what: str, cpu: float, wall: float | None, note: str = "") -> None:
+        shown = "" if wall is None else f"{wall:.1f}"
+        lines.append(f"| {what} | {cpu:.1f} | {shown} | {note} |")
         print(lines[-1], flush=True)
 
     python = [sys.executable, "-c"]
@@ -94,7 +95,7 @@ def table() -> list[str]:
     add(
         "stages.denoiser without lean_imports", *spent([*python, plain]), ", ".join(imported(plain))
     )
-    add(f"those {len(STAGES)} in processes of their own", all_stages, float("nan"))
+    add(f"those {len(STAGES)} in processes of their own", all_stages, None)
     add("the same in one process", *spent([*python, joined]))
     add("to the first step of unet64_d4", *spent([*python, FIRST_STEP.format(bench=str(HERE))]))
     snakemake = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "-n", "--quiet"]

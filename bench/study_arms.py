@@ -41,8 +41,8 @@ def _strong(**keys: object) -> Arm:
     return Arm(_loss(**keys), discriminator=STRONG, fakes=4000)
 
 
-def _ddo(**keys: object) -> Arm:
-    return Arm(_loss(objective="ddo", max_rise=0.1, **keys))
+def _ddo(rate: float = 2e-4, **keys: object) -> Arm:
+    return Arm(_loss(objective="ddo", **{"max_rise": 0.1, "noise_weight": 0.0} | keys), rate=rate)
 
 
 ARMS: dict[str, Arm] = {
@@ -50,9 +50,9 @@ ARMS: dict[str, Arm] = {
     "control x 3": Arm(epochs=3),
     "x0_bce": Arm(_loss()),
     "noised": Arm(_loss(objective="noised")),
-    "ddo .05": Arm(_loss(objective="ddo", beta=0.05)),
-    "ddo .05 + noise": Arm(_loss(objective="ddo", beta=0.05, noise_weight=1.0)),
-    "ddo .15": Arm(_loss(objective="ddo", beta=0.15)),
+    "ddo .05": _ddo(beta=0.05, max_rise=0.01),
+    "ddo .05 + noise": _ddo(beta=0.05, noise_weight=1.0, max_rise=0.01),
+    "ddo .15": _ddo(beta=0.15, max_rise=0.01),
     "guidance 1": Arm(_loss(objective="guidance")),
     "guidance .5": Arm(_loss(objective="guidance", guidance_weight=0.5)),
     "guidance backbone": Arm(_loss(objective="guidance"), discriminator=BACKBONE),
@@ -64,7 +64,7 @@ ARMS: dict[str, Arm] = {
     "noised strong 1": _strong(objective="noised", weight=1.0),
     "ddo .05, rise .1": _ddo(beta=0.05),
     "ddo .2, rise .1": _ddo(beta=0.2),
-    "ddo .2 slow + noise": Arm(_loss(objective="ddo", beta=0.2, noise_weight=1.0), rate=5e-5),
+    "ddo .2 slow + noise": _ddo(5e-5, beta=0.2, noise_weight=1.0, max_rise=0.01),
     "ddo .1 + noise": _ddo(beta=0.1, noise_weight=1.0),
     "ddo .2 + noise": _ddo(beta=0.2, noise_weight=1.0),
     "ddo .5 + noise": _ddo(beta=0.5, noise_weight=1.0),

@@ -49,9 +49,10 @@ class AdversarialLoss(Settings):
     """ddo: weight of the part on fakes, which has no bound; above 1 it needs care."""
     beta: float = Field(0.05, gt=0)
     """ddo: how steeply the loss grows with the errors' difference, which is a sum over the latent's
-    dimensions: larger latents need a smaller one."""
-    noise_weight: float = Field(0.0, ge=0)
-    """ddo: weight of the noise loss beside it, in place of `diffusion.noise_weight`."""
+    dimensions: about 100 divided by these."""
+    noise_weight: float = Field(1.0, ge=0)
+    """ddo: weight of the noise loss beside it, in place of `diffusion.noise_weight`. With 0 judges
+    gain twice as much and coverage falls (docs/study.md)."""
     max_rise: float = Field(0.01, gt=0)
     """ddo: training ends when the noise loss of validation is higher than the start's by more than
     this share; the epoch before is kept."""
