@@ -30,7 +30,6 @@ CASES: list[tuple[str, str, dict]] = [
 def run(kind: str, count: int = 512, batch: int = 32, preset: str = TINY) -> dict[str, float]:
     """CPU milliseconds by latent, and MB beyond the libraries."""
     import tempfile
-    from dataclasses import replace
     from pathlib import Path
 
     import torch
@@ -49,7 +48,7 @@ def run(kind: str, count: int = 512, batch: int = 32, preset: str = TINY) -> dic
         return _measured(lambda: steps(), batch, libraries)
     if kind == "sharing":  # what one of `count` processes computes, without what it says to others
         stage = training(preset, compute, random_latents(count * 64), batch)
-        stage.group = replace(Group(), rank=0, count=count)
+        stage.group = Group(0, count)
         return _measured(lambda: Steps(stage)(), batch, libraries)
     if kind == "sampling":
         drawn = sampler(preset, compute, 2)
