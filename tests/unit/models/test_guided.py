@@ -81,8 +81,9 @@ def test_its_output_is_the_formula_s(prediction, dims, kind):
         found, output = predict(model, x, T), predict(inner, x, T)
     ab = noise.alphas_cumprod[T]
     expected = guided_output(output, gradient_of(judge, x, T), ab, TARGETS[prediction], 0.7)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-    assert (found - output).flatten(1).norm(dim=1).min() > 1e-4
+    guidance = (found - output).flatten(1).norm(dim=1)
+    assert guidance.min() > 1e-4
+    assert ((found - expected).flatten(1).norm(dim=1) < 1e-4 * guidance).all()
     assert not found.requires_grad
 
 
