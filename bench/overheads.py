@@ -23,8 +23,6 @@ STAGES = (
 )  # fmt: skip
 AS_PROGRAMS = "from sparring.lean_imports import install; install(); "
 FIRST_STEP = """
-from sparring.lean_imports import install
-install()
 from sparring.compute import Compute
 import sys, torch
 sys.path.insert(0, {bench!r})
@@ -97,7 +95,10 @@ def table() -> list[str]:
     )
     add(f"those {len(STAGES)} in processes of their own", all_stages, None)
     add("the same in one process", *spent([*python, joined]))
-    add("to the first step of unet64_d4", *spent([*python, FIRST_STEP.format(bench=str(HERE))]))
+    add(
+        "to the first step of unet64_d4",
+        *spent([*python, AS_PROGRAMS + FIRST_STEP.format(bench=str(HERE))]),
+    )
     snakemake = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "-n", "--quiet"]
     add("graph of jobs of the demo (dry run)", *spent(snakemake))
     with tempfile.TemporaryDirectory() as folder:

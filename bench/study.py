@@ -163,14 +163,15 @@ class Study:
         features = RandomConvolutions.like(self.held_out.latents, self.args.features, 42)
         reals = features(self.held_out.latents)
         mean, std = reals.mean(0), reals.std(0) + 1e-12
+        train = _flat(self.latents.train.numpy(), self.originals)
+        held_out = _flat(self.held_out.latents, self.held_out.groups)
         for name, x in samples.items():
             own, theirs = (features(x) - mean) / std, (reals - mean) / std
             found[name]["frechet"] = frechet_figure(own, theirs, *draws)
             found[name] |= manifold_figures(own, theirs, *draws)
             found[name]["memorisation"] = memorisation_figure(
-                _flat(x, names), _flat(self.latents.train.numpy(), self.originals),
-                _flat(self.held_out.latents, self.held_out.groups), draws[0], range(3),
-            )  # fmt: skip
+                _flat(x, names), train, held_out, draws[0], range(3)
+            )
         return self._decoded(samples, found, draws)
 
     def _decoded(

@@ -46,6 +46,7 @@ def _ddo(rate: float = 2e-4, **keys: object) -> Arm:
 
 
 ARMS: dict[str, Arm] = {
+    # The first grid, before anything had run.
     "control": Arm(),
     "control x 3": Arm(epochs=3),
     "x0_bce": Arm(_loss()),
@@ -56,6 +57,7 @@ ARMS: dict[str, Arm] = {
     "guidance 1": Arm(_loss(objective="guidance")),
     "guidance .5": Arm(_loss(objective="guidance", guidance_weight=0.5)),
     "guidance backbone": Arm(_loss(objective="guidance"), discriminator=BACKBONE),
+    # The second: stronger discriminators, and ddo that may go on.
     "guidance strong": _strong(objective="guidance"),
     "guidance strong 2": _strong(objective="guidance", guidance_weight=2.0),
     "guidance strong, all": _strong(objective="guidance", timesteps=(0.0, 1.0)),
@@ -65,6 +67,7 @@ ARMS: dict[str, Arm] = {
     "ddo .05, rise .1": _ddo(beta=0.05),
     "ddo .2, rise .1": _ddo(beta=0.2),
     "ddo .2 slow + noise": _ddo(5e-5, beta=0.2, noise_weight=1.0, max_rise=0.01),
+    # The third: how much of the noise loss ddo needs; the finalists are of these.
     "ddo .1 + noise": _ddo(beta=0.1, noise_weight=1.0),
     "ddo .2 + noise": _ddo(beta=0.2, noise_weight=1.0),
     "ddo .5 + noise": _ddo(beta=0.5, noise_weight=1.0),
