@@ -14,8 +14,8 @@ from sparring.models.denoiser import build_denoiser, build_scheduler
 from sparring.models.discriminator import LatentDiscriminator
 from sparring.settings.objective import AdversarialLoss
 from sparring.settings.parts import DenoiserSettings, FinetuneSettings, NoiseScheduleSettings
-from sparring.training.denoiser import Latents
 from sparring.training.finetuning import Finetuning
+from sparring.training.latents import Latents
 from sparring.training.opponents import Critic, Itself, Opponent
 
 CHANNELS, SIDE = 16, 32

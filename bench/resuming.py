@@ -30,7 +30,8 @@ from sparring.settings.parts import (
     SamplingSettings,
 )
 from sparring.stages.sampling import storable
-from sparring.training.denoiser import DenoiserTraining, Latents
+from sparring.training.denoiser import DenoiserTraining
+from sparring.training.latents import Latents
 from sparring.training.loop import Loop
 from sparring.training.state import PartsState, ResumeState
 

@@ -40,8 +40,8 @@ def one_step(decoder: str, pieces: int, adversarial: bool) -> tuple[float, float
     from sparring.settings.objective import AdversarialLoss
     from sparring.settings.parts import DenoiserSettings, FinetuneSettings, NoiseScheduleSettings
     from sparring.settings.semantic import SemanticLoss
-    from sparring.training.denoiser import Latents
     from sparring.training.finetuning import Finetuning, Teacher
+    from sparring.training.latents import Latents
     from sparring.training.opponents import Critic
     from sparring.training.semantics import LayoutRows, Semantics
 

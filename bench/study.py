@@ -44,9 +44,9 @@ from sparring.models.guided import GuidedDenoiser, guided
 from sparring.randomness import numpy_generator, seeded_initialisation
 from sparring.sampling.sampler import Sampler
 from sparring.settings.parts import EvaluationSettings, FinetuneSettings, SamplingSettings
-from sparring.training.denoiser import Latents
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
 from sparring.training.finetuning import Finetuning
+from sparring.training.latents import Latents
 from sparring.training.loop import Loop, Trained
 from sparring.training.opponents import Critic, Itself, Opponent
 from sparring.training.state import ResumeState

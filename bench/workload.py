@@ -19,8 +19,9 @@ from sparring.settings.parts import (
     NoiseScheduleSettings,
     SamplingSettings,
 )
-from sparring.training.denoiser import DenoiserTraining, Latents
+from sparring.training.denoiser import DenoiserTraining
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
+from sparring.training.latents import Latents
 
 CHANNELS, SIDE, BATCH = 16, 32, 32
 SHAPE = (CHANNELS, SIDE, SIDE)

@@ -42,8 +42,9 @@ from ..sampling.pictures import enlarged, grid, save_picture
 from ..settings.objective import AdversarialLoss
 from ..settings.semantic import SemanticLoss
 from ..settings.stages import FinetuneDiffusion, FinetuneSemantic, PretrainDiffusion
-from ..training.denoiser import DenoiserTraining, Latents, on_device
+from ..training.denoiser import DenoiserTraining
 from ..training.finetuning import Finetuning, Teacher, read_optimizer, write_optimizer
+from ..training.latents import Latents, on_device
 from ..training.loop import Trained
 from ..training.opponents import Critic, Itself, Opponent
 from ..training.semantics import LayoutRows, Semantics

@@ -17,8 +17,8 @@ from ..diffusion.process import ForwardProcess
 from ..errors import UserError
 from ..models.denoiser import forward_process, load_denoiser
 from ..settings.stages import TrainDiscriminator
-from ..training.denoiser import on_device
 from ..training.discriminator import DiscriminatorTraining, split_rows
+from ..training.latents import on_device
 from .discriminators import build_discriminator, load_discriminator
 from .histories import write_history_with_plot
 from .job import Job

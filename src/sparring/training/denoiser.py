@@ -1,10 +1,8 @@
 """Training a denoiser by noise prediction: what stage 1 and fine-tuning share."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
@@ -19,40 +17,12 @@ from ..passes import Pass
 from ..randomness import Key, chances, normals, permutation, timesteps
 from ..sampling.sampler import Sampler
 from ..settings.parts import DiffusionTraining
+from .latents import Latents, Rows
 from .loop import Mean, Weights
 from .optimisation import WeightAverage, add_up, lr_factor, set_learning_rate
 
 _MIN_VALIDATION_DRAWS = 512  # few held-out latents are each noised several times
 _DRAWN_NUMBERS, _FEWEST_DRAWS = 2**23, 64  # the noise of volumes is large, and each says more
-
-
-@dataclass(frozen=True)
-class Latents:
-    """The train and validation split on the device, `[N,C,H,W]` or `[N,C,D,H,W]` float32."""
-
-    train: Tensor
-    val: Tensor
-    train_labels: Tensor | None = None
-    """The number of each one's condition, int64 `[N]`, for class-conditional denoisers."""
-    val_labels: Tensor | None = None
-
-    def labels(self, rows: "Rows") -> Tensor | None:
-        """Of some rows, `[B]`."""
-        labels = self.train_labels if rows.split == "train" else self.val_labels
-        return None if labels is None else labels[rows.latents]
-
-
-class Rows(NamedTuple):
-    """Which latents of which split a batch holds."""
-
-    split: Literal["train", "val"]
-    latents: Tensor
-    """Row numbers, `[B]`."""
-    told: Tensor | None = None
-    """Their conditions as the denoiser is told them, `[B]`."""
-    draw: tuple[Key, ...] = ()
-    """What random numbers of this batch are keyed by, each with its entry of `numbers`."""
-    numbers: Sequence[int] = ()
 
 
 class Draw(NamedTuple):
@@ -325,8 +295,3 @@ def least_draws(val: Tensor) -> int:
     if val.ndim < 5:
         return _MIN_VALIDATION_DRAWS
     return min(_MIN_VALIDATION_DRAWS, max(_FEWEST_DRAWS, _DRAWN_NUMBERS // val[0].numel()))
-
-
-def on_device(latents: np.ndarray, compute: Compute) -> Tensor:
-    """Latents as float32 on the device, where they stay for the whole stage."""
-    return torch.from_numpy(latents).to(compute.device, torch.float32)

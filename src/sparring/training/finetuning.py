@@ -16,7 +16,8 @@ from ..errors import UserError
 from ..losses.noise import noise_loss
 from ..models.denoiser import Denoiser
 from ..settings.parts import FinetuneSettings, SemanticTraining
-from .denoiser import DenoiserTraining, Rows, Term
+from .denoiser import DenoiserTraining, Term
+from .latents import Rows
 from .loop import Mean, Weights
 from .opponents import Opponent, Round
 from .optimisation import MOMENTS, gradient_ratio, load_moments, moments_of

@@ -23,7 +23,8 @@ from ..randomness import normals, permutation, uniforms
 from ..settings.objective import AdversarialLoss
 from ..settings.parts import DiscriminatorSettings
 from .critic import Discriminator, Seen, adam, critic_losses
-from .denoiser import Latents, Rows, Term
+from .denoiser import Term
+from .latents import Latents, Rows
 from .loop import Mean
 from .optimisation import add_up
 

@@ -28,9 +28,10 @@ from sparring.settings.parts import (
     PretrainSettings,
 )
 from sparring.training.autoencoder import AutoencoderTraining
-from sparring.training.denoiser import DenoiserTraining, Latents
+from sparring.training.denoiser import DenoiserTraining
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
 from sparring.training.finetuning import Finetuning
+from sparring.training.latents import Latents
 from sparring.training.loop import Loop
 from sparring.training.opponents import Critic
 from sparring.training.state import ResumeState

@@ -24,9 +24,10 @@ from sparring.settings.parts import (
     PretrainSettings,
     SamplingSettings,
 )
-from sparring.training.denoiser import DenoiserTraining, Latents
+from sparring.training.denoiser import DenoiserTraining
 from sparring.training.discriminator import DiscriminatorTraining, Halves
 from sparring.training.finetuning import Finetuning
+from sparring.training.latents import Latents
 from sparring.training.opponents import Critic
 
 CPU = Compute(torch.device("cpu"), bf16=False)

@@ -11,8 +11,8 @@ from sparring.models.discriminator import LatentDiscriminator
 from sparring.randomness import seeded_initialisation
 from sparring.settings.objective import AdversarialLoss
 from sparring.settings.parts import DiscriminatorSettings
-from sparring.training.denoiser import Latents
 from sparring.training.finetuning import Finetuning
+from sparring.training.latents import Latents
 from sparring.training.opponents import Critic
 
 

@@ -8,8 +8,8 @@ import rivals
 import torch
 from test_finetuning import starved
 
-from sparring.training.denoiser import Rows
 from sparring.training.finetuning import Finetuning
+from sparring.training.latents import Rows
 
 
 class Detached(Finetuning):
@@ -161,7 +161,7 @@ def test_fakes_are_predicted_by_their_own_conditions(tiny):
 
     from sparring.models.denoiser import build_scheduler
     from sparring.settings.parts import FinetuneSettings, NoiseScheduleSettings
-    from sparring.training.denoiser import Latents
+    from sparring.training.latents import Latents
 
     (train, labels), (val, val_labels) = two_kinds(8, 1), two_kinds(4, 2)
     of_fakes = torch.tensor([0, 0, 0, 1, 1, 1, 0, 1])

@@ -5,8 +5,9 @@ import torch
 
 from sparring.ahead import Ahead
 from sparring.diffusion.process import Prediction
-from sparring.training.denoiser import DenoiserTraining, Rows, on_device
+from sparring.training.denoiser import DenoiserTraining
 from sparring.training.finetuning import Finetuning
+from sparring.training.latents import Rows, on_device
 
 
 class Recorded(Finetuning):

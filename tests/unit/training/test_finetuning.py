@@ -8,8 +8,8 @@ import torch
 from sparring.diffusion.process import Prediction
 from sparring.errors import UserError
 from sparring.settings.objective import AdversarialLoss
-from sparring.training.denoiser import Rows
 from sparring.training.finetuning import Finetuning, read_optimizer, write_optimizer
+from sparring.training.latents import Rows
 
 EVERY_TIMESTEP = AdversarialLoss(timesteps=(0.0, 1.0))
 ANY = Rows("train", torch.arange(4))  # without semantic losses it does not matter which

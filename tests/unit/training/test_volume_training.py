@@ -18,9 +18,10 @@ from sparring.settings.parts import (
     NoiseScheduleSettings,
     PretrainSettings,
 )
-from sparring.training.denoiser import DenoiserTraining, Latents, least_draws
+from sparring.training.denoiser import DenoiserTraining, least_draws
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
 from sparring.training.finetuning import Finetuning
+from sparring.training.latents import Latents
 from sparring.training.opponents import Critic
 
 EVERY_TIMESTEP = AdversarialLoss(timesteps=(0.0, 1.0), weight=0.5)
