@@ -81,13 +81,13 @@ class SamplingSettings(Settings):
 
 
 class SampleGrid(Settings):
-    """The periodic picture of samples."""
+    """The periodic picture of samples. Training waits for it, so it takes few steps."""
 
     num_samples: int = Field(64, ge=1)
     """Samples in the grid."""
-    sampler: Sampler = "ddpm"
+    sampler: Sampler = "dpmsolver++"
     """A diffusers scheduler."""
-    num_steps: int = Field(1000, ge=1)
+    num_steps: int = Field(20, ge=1)
     """Sampler steps."""
     guidance_scale: float = Field(1.0, ge=0)
     """See `sampling.guidance_scale`."""

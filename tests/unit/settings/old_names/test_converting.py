@@ -174,18 +174,20 @@ def test_checkpoints_of_weights_are_to_be_imported_first():
 
 
 @pytest.mark.parametrize("name", ["stage1", "rounds"])
-def test_no_sampler_takes_more_steps_than_the_old_schedule_has(name):
-    """The workflow refuses it, and the default of a grid is 1000."""
+@pytest.mark.parametrize("timesteps", [15, 60])
+def test_no_sampler_takes_more_steps_than_the_old_schedule_has(name, timesteps):
+    """The workflow refuses it; the defaults are 20 for a grid and 100 for the fakes."""
     data = old(name)
-    data["diffusion"]["scheduler"]["num_steps"] = 60
+    data["diffusion"]["scheduler"]["num_steps"] = timesteps
     conversion = converted(data)
-    for key in STEPS:
-        assert conversion.has(key) == (key.startswith("diffusion") or name == "rounds")
-        if conversion.has(key):
-            assert at(conversion, key) == 60
-            assert f"{key} is all the timesteps" in account_text(conversion)
-    data["training"]["sample_steps"] = 25
-    assert at(converted(data), STEPS[0]) == 25
+    grid, fakes = STEPS
+    assert conversion.has(grid) == (timesteps < 20)
+    assert conversion.has(fakes) == (name == "rounds")
+    for key in filter(conversion.has, STEPS):
+        assert at(conversion, key) == timesteps
+        assert f"{key} is all the timesteps" in account_text(conversion)
+    data["training"]["sample_steps"] = timesteps - 1
+    assert at(converted(data), grid) == timesteps - 1
 
 
 def test_an_experiment_to_start_from_brings_its_own_data():
