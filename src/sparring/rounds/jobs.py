@@ -13,7 +13,7 @@ from ..settings import stages
 from ..settings.config import RUN_KEYS, Config
 from ..settings.dataset import DatasetSettings, LayoutDataset, ManifestDataset, ProceduralDataset
 from ..settings.parts import DiscriminatorSettings, EvaluationSettings, SamplingSettings
-from ..settings.stages import StageSettings
+from ..settings.stage_settings import StageSettings
 from ..settings.volume_stages import MeasureVolumes, PackVolumes
 from ..settings.volumes import AnyVolumes
 from ..settings.vqgan_stages import EncodeVolumes

@@ -8,7 +8,7 @@ from typing import Any
 from ..data.volume_facts import VolumeFacts, require_patch, volume_facts
 from ..errors import UserError
 from ..settings import vqgan_stages as stages
-from ..settings.stages import StageSettings
+from ..settings.stage_settings import StageSettings
 from ..settings.volumes import VolumeDataset
 from ..settings.vqgan_experiment import Phase, VqganExperiment
 from .encodings import resolved_vqgan, volume_encoding

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from .documentation import Key, keys_of
-from .stages import StageSettings
+from .stage_settings import StageSettings
 
 _DEFAULTS: dict[str, Any] = {
     "seed": 42,

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from .dataset import LayoutSettings
 from .parts import SamplingSettings
-from .stages import StageSettings
+from .stage_settings import StageSettings
 
 
 class BuildDiscriminatorDataset(StageSettings):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from .stages import StageSettings
+from .stage_settings import StageSettings
 from .volumes import HUWindow, VolumeGrid, VolumeSettings, WindowSettings
 
 

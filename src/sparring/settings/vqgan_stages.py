@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .stages import StageSettings
+from .stage_settings import StageSettings
 from .volumes import WindowSettings
 from .vqgan import VqganAdversarial, VqganLosses, VqganModel, VqganTraining
 

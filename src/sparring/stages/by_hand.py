@@ -13,7 +13,7 @@ from ..settings.by_hand import defaults_by_hand
 from ..settings.config import RUN_KEYS, Config
 from ..settings.documentation import keys_of
 from ..settings.reading import mapping, parse_yaml, read_yaml, validate
-from ..settings.stages import StageSettings
+from ..settings.stage_settings import StageSettings
 from .parser import StageParser
 
 S = TypeVar("S", bound=StageSettings)

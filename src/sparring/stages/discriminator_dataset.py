@@ -9,12 +9,12 @@ from typing import Any
 
 from ..artefacts.atomic import write_text
 from ..artefacts.latents import latents_info, read_column
+from ..settings.stage_settings import StageSettings
 from ..settings.stages import (
     EncodeLayouts,
     EncodeReal,
     PackLayouts,
     SampleFake,
-    StageSettings,
 )
 from ..settings.stages_by_hand import BuildDiscriminatorDataset
 from .autoencoder import encode_layouts

@@ -22,7 +22,7 @@ from ..devices import claim_gpus
 from ..distributed import ALONE, Group, is_child, processes
 from ..errors import UserError
 from ..interrupts import EXIT_STATUS, InterruptedRun, Interrupts, interruptible
-from ..settings.stages import StageSettings
+from ..settings.stage_settings import StageSettings
 from ..training.tracking import Tracker, Untracked, open_tracker
 from .by_hand import content_by_hand, settings_by_hand
 from .parser import StageParser, is_by_hand

@@ -13,7 +13,7 @@ from ..artefacts.digests import path_digest, text_digest
 from ..settings.by_hand import keys_by_hand
 from ..settings.config import RUN_KEYS, Config
 from ..settings.documentation import Key
-from ..settings.stages import StageSettings
+from ..settings.stage_settings import StageSettings
 
 _OPTION = re.compile(r"--\w[\w-]*")
 _HAND = "settings, from --job or by hand"

@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Iterator
 
 import sparring.settings
-from sparring.settings.stages import StageSettings
+from sparring.settings.stage_settings import StageSettings
 
 
 def _below(kind: type[StageSettings]) -> Iterator[type[StageSettings]]:

@@ -12,7 +12,7 @@ from sparring.artefacts.atomic import replacing, write_text
 from sparring.artefacts.state_files import CHECKPOINT
 from sparring.errors import UserError
 from sparring.progress import progress
-from sparring.settings.stages import StageSettings
+from sparring.settings.stage_settings import StageSettings
 from sparring.stages.job import Job, StageParser, run_job
 
 
