@@ -6,23 +6,16 @@ from typing import Any
 
 from ..data.images import classes_file
 from ..errors import UserError
-from ..models.presets import PRESETS
 from ..settings.dataset import ManifestDataset
-from ..settings.experiment import (
-    AdversarialExperiment,
-    LatentExperiment,
-    PretrainExperiment,
-    StartedExperiment,
-)
+from ..settings.experiment import AdversarialExperiment, PretrainExperiment, StartedExperiment
 from .conditions import check_conditions
-from .encodings import DENOISERS
-from .facts import LatentShape
-from .given_models import given_model
+from .denoisers import check_preset, check_start, check_steps
+from .discriminators import check_discriminator
 from .loading import Rounds
-from .objectives import check_guided_start, check_objective
+from .objectives import check_objective
 from .semantic import check_semantic, measures_layouts
 from .shapes import data_facts, latent_shape
-from .volume_checks import check_encoding, check_patients, require_known_autoencoder
+from .volume_checks import check_encoding, require_known_autoencoder
 from .vqgan import check_vqgans
 
 
@@ -41,16 +34,16 @@ def check_rounds(rounds: Rounds) -> None:
         if rounds.repeat_of(name):  # told apart by its seed alone
             continue
         shape = latent_shape(rounds, name)
-        _check_steps(rounds, name, experiment)
+        check_steps(rounds, name, experiment)
         check_conditions(rounds, name)
         if isinstance(experiment, PretrainExperiment):
-            _check_preset(rounds, name, experiment, shape)
+            check_preset(rounds, name, experiment, shape)
             continue
-        _check_start(rounds, name, experiment, shape)
+        check_start(rounds, name, experiment, shape)
         check_semantic(rounds, name)
         if isinstance(experiment, AdversarialExperiment):
             check_objective(rounds, name, experiment)
-            _check_discriminator(rounds, name, experiment, shape)
+            check_discriminator(rounds, name, experiment, shape)
             _check_shards(rounds, name, experiment)
             _check_reals(rounds, name, experiment)
         _check_held_out(rounds, name, experiment)
@@ -93,161 +86,6 @@ def _require_known(
             f"{rounds.file(name)}: {key} is {value!r}, but {rounds.source} has only "
             f"{', '.join(sorted(known))}"
         )
-
-
-def _check_preset(
-    rounds: Rounds, name: str, experiment: PretrainExperiment, shape: LatentShape
-) -> None:
-    chosen, preset = experiment.denoiser.preset, PRESETS[experiment.denoiser.preset]
-    if preset.dims != shape.dims:
-        fitting = ", ".join(name for name, other in PRESETS.items() if other.dims == shape.dims)
-        kinds = {2: "layouts", 3: "volumes"}
-        raise UserError(
-            f"{rounds.file(name)}: denoiser.preset {chosen} is for latents of "
-            f"{kinds[preset.dims]}, but dataset {experiment.dataset} has {kinds[shape.dims]}; "
-            f"choose one of {fitting}"
-        )
-    if any(side % preset.factor for side in shape.sides):
-        larger = "layouts" if shape.dims == 2 else "patches"
-        raise UserError(
-            f"{rounds.file(name)}: denoiser.preset {chosen} needs latents "
-            f"whose side is a multiple of {preset.factor}, found {shape.side}; choose a preset "
-            f"with fewer levels or larger {larger}"
-        )
-
-
-def _check_steps(rounds: Rounds, name: str, experiment: LatentExperiment) -> None:
-    """No sampler can take more steps than the noise schedule has timesteps."""
-    limit = _num_timesteps(rounds, name)
-    wanted = {"diffusion.sample_grid.num_steps": experiment.diffusion.sample_grid.num_steps}
-    if experiment.diffusion.sample_interval == 0:
-        wanted = {}
-    if not isinstance(experiment, PretrainExperiment):
-        wanted["sampling.num_steps"] = experiment.sampling.num_steps
-    for key, steps in wanted.items():
-        if limit is not None and steps > limit:
-            raise UserError(
-                f"{rounds.file(name)}: {key} is {steps}, but the noise schedule has only {limit} "
-                f"timesteps; set at most {limit}"
-            )
-
-
-def _num_timesteps(rounds: Rounds, name: str) -> int | None:
-    """T of an experiment's noise schedule; None where only the running job can tell."""
-    experiment = rounds.experiments[name]
-    if isinstance(experiment, PretrainExperiment):
-        return experiment.noise_schedule.num_timesteps
-    start = rounds.reference(name, "start_from", experiment.start_from)
-    if start.experiment is not None:
-        return _num_timesteps(rounds, start.experiment)
-    return None
-
-
-def _check_start(
-    rounds: Rounds, name: str, experiment: StartedExperiment, shape: LatentShape
-) -> None:
-    for key in ("start_from", "fakes_from"):
-        text = getattr(experiment, key, None)
-        if text is None:
-            continue
-        reference = rounds.reference(name, key, text)
-        rounds.denoiser(name, key, text)
-        if key == "start_from":
-            check_guided_start(rounds, name, reference)
-        if reference.directory is not None:
-            where = f"{rounds.file(name)}: {key}"
-            config = given_model(reference.directory, DENOISERS[shape.dims], where)
-            found = config.get("in_channels"), config.get("sample_size")
-            if found != (shape.channels, shape.side):
-                raise UserError(
-                    f"{rounds.file(name)}: {key} is a denoiser for latents of {found[0]} channels "
-                    f"and side {found[1]}, but the autoencoder makes {shape.channels} channels and "
-                    f"side {shape.side}; choose the autoencoder that it was trained with"
-                )
-        elif reference.experiment is not None:
-            own, other = rounds.data_of(name)[1], rounds.data_of(reference.experiment)[1]
-            if own != other:
-                raise UserError(
-                    f"{rounds.file(name)}: autoencoder is {own!r}, but {key} {text!r} was trained "
-                    f"on latents of {other!r}; remove the key or start from another experiment"
-                )
-            trained = latent_shape(rounds, reference.experiment)
-            if trained != shape:
-                raise UserError(
-                    f"{rounds.file(name)}: dataset {rounds.data_of(name)[0]} gives latents of side "
-                    f"{shape.side}, but {key} {text!r} was trained on side {trained.side}; choose "
-                    f"a dataset with {data_facts(rounds, name).unit} of the same size"
-                )
-
-
-def _check_discriminator(
-    rounds: Rounds, name: str, experiment: AdversarialExperiment, shape: LatentShape
-) -> None:
-    settings, least = experiment.discriminator, min(shape.sides)
-    if shape.dims == 3:
-        check_patients(rounds, name, experiment)
-    if not rounds.needs(name).discriminator:
-        return
-    if settings.backbone == "convolutions" and least < 2**settings.num_layers:
-        raise UserError(
-            f"{rounds.file(name)}: discriminator.num_layers is {settings.num_layers}, which halves "
-            f"latents of side {least} to nothing; set at most {least.bit_length() - 1}"
-        )
-    for iteration in range(experiment.iterations):
-        start = rounds.incoming_discriminator(name, iteration)
-        if experiment.discriminator_at(iteration).epochs == 0 and start is None:
-            raise UserError(
-                f"{rounds.file(name)}: discriminator.epochs is 0 in iteration {iteration}, where "
-                "none is given; set discriminator.start_from (iteration 0) or warm_start"
-            )
-    if settings.start_from is not None:
-        found = _discriminator_shape(rounds, name, settings.start_from)
-        for key, value in _architecture(rounds, name, shape).items():
-            if (found.get(key) or False) != value:
-                raise UserError(
-                    f"{rounds.file(name)}: discriminator.start_from {settings.start_from!r} has "
-                    f"{key} {found.get(key)}, expected {value}; give a discriminator for these "
-                    "latents, or set base_channels and num_layers as it has them"
-                )
-
-
-def _discriminator_shape(rounds: Rounds, name: str, text: str) -> dict[str, Any]:
-    """The architecture of a given discriminator: its directory's, or its experiment's."""
-    key = "discriminator.start_from"
-    reference = rounds.reference(name, key, text)
-    if reference.experiment is None:
-        backbone = rounds.adversarial(name).discriminator.backbone == "denoiser"
-        kind = "BackboneDiscriminator" if backbone else "LatentDiscriminator"
-        return given_model(Path(text), kind, f"{rounds.file(name)}: {key}")
-    own, other = rounds.data_of(name)[1], rounds.data_of(reference.experiment)[1]
-    if own != other:
-        raise UserError(
-            f"{rounds.file(name)}: autoencoder is {own!r}, but {key} {text!r} was trained on "
-            f"latents of {other!r}; give a discriminator for these latents"
-        )
-    if not rounds.needs(reference.experiment).discriminator:
-        raise UserError(
-            f"{rounds.file(name)}: {key} is {text!r}, but the objective of {reference.experiment} "
-            "trains no discriminator; give one of another experiment"
-        )
-    return _architecture(rounds, reference.experiment, latent_shape(rounds, reference.experiment))
-
-
-def _architecture(rounds: Rounds, name: str, shape: LatentShape) -> dict[str, Any]:
-    settings = rounds.adversarial(name).discriminator
-    of_volumes = {"spatial_dims": 3} if shape.dims == 3 else {}  # older ones do not say 2
-    seen = {
-        "latent_channels": shape.channels,
-        "noised": rounds.needs(name).discriminator_input == "noised",
-    }
-    if settings.backbone == "denoiser":
-        return of_volumes | seen
-    layers = {
-        "base_channels": settings.base_channels,
-        "num_layers": settings.num_layers,
-        "spectral": settings.spectral_norm,
-    }
-    return of_volumes | seen | layers
 
 
 def _check_shards(rounds: Rounds, name: str, experiment: AdversarialExperiment) -> None:
