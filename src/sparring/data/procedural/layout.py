@@ -1,9 +1,8 @@
-"""From a room plan to a layout: doors, windows, a balcony, furniture, pixels."""
+"""From a room plan to a layout: a balcony, openings, furniture, pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,49 +10,26 @@ from sparring.data.procedural.furniture import furnish
 from sparring.data.procedural.model import (
     BACKGROUND,
     BALCONY,
-    BATHROOM,
-    BEDROOM,
-    DOOR,
-    HALL,
-    KITCHEN,
-    LIVING_ROOM,
-    STORAGE,
     WALL,
-    WC,
-    WINDOW,
-    Box,
     Dice,
     Room,
     Scale,
-    Segment,
-    contact,
     exposed_walls,
+)
+from sparring.data.procedural.openings import (
+    NEEDS_DAYLIGHT,
+    Plan,
+    access_tree,
+    cut_balcony_door,
+    cut_front_door,
+    cut_windows,
+    join_rooms,
 )
 from sparring.data.procedural.plan import SCHEMES, is_plausible
 
-# Through which neighbours a room may be entered, best first.
-_ACCESS: dict[int, tuple[int, ...]] = {
-    HALL: (HALL,),
-    LIVING_ROOM: (HALL,),
-    KITCHEN: (LIVING_ROOM, HALL),
-    BEDROOM: (HALL, LIVING_ROOM),
-    BATHROOM: (HALL, LIVING_ROOM, BEDROOM),
-    WC: (HALL, LIVING_ROOM),
-    STORAGE: (HALL, BEDROOM, KITCHEN, LIVING_ROOM),
-}
-# Chance that two rooms are joined by a wide opening rather than a door.
-_OPEN_PLAN = {(HALL, HALL): 1.0, (LIVING_ROOM, HALL): 0.5, (KITCHEN, LIVING_ROOM): 0.6}
-_DAYLIT = (LIVING_ROOM, BEDROOM, KITCHEN)
-_NEEDS_DAYLIGHT = (LIVING_ROOM, BEDROOM)
 # Plans are drawn a little larger than the design lengths where the frame has room for it.
 _ZOOM = (1.0, 1.5)
 _MAX_DRAWS = 1000
-
-
-@dataclass(slots=True)
-class _Plan:
-    rooms: list[Room]
-    patches: list[tuple[int, Box]] = field(default_factory=list)
 
 
 def generate_layout(seed: int, index: int, size: int = 64) -> np.ndarray:
@@ -119,54 +95,30 @@ def _check_size(size: int) -> None:
     _check("size", size, valid, "a multiple of 8 from 32 to 256")
 
 
-def _complete(rooms: list[Room], dice: Dice, scale: Scale) -> _Plan | None:
+def _complete(rooms: list[Room], dice: Dice, scale: Scale) -> Plan | None:
     """Add balcony, doors and windows, and centre the plan; None if something cannot be placed."""
-    links = _links(rooms, scale)
+    links = access_tree(rooms, scale)
     if links is None:
         return None
     balcony = _balcony(rooms, dice, scale) if dice.chance(0.6) else None
     every_room = rooms if balcony is None else [*rooms, balcony[0]]
     if not _centre(every_room, dice, scale):
         return None
-    plan = _Plan(every_room)
-    if not _cut_front_door(plan, dice, scale) or not _cut_windows(plan, dice, scale):
+    plan = Plan(every_room)
+    if not cut_front_door(plan, dice, scale) or not cut_windows(plan, dice, scale):
         return None
     for room, neighbour in links:
-        _join(plan, room, neighbour, dice, scale)
+        join_rooms(plan, room, neighbour, dice, scale)
     if balcony is not None:
-        _cut_balcony_door(plan, *balcony, dice, scale)
+        cut_balcony_door(plan, *balcony, dice, scale)
     return plan
-
-
-def _links(rooms: Sequence[Room], scale: Scale) -> list[tuple[Room, Room]] | None:
-    """Spanning tree of doors from the hall: (room, room it is entered from); None if there is none.
-
-    The best ranked access is taken first, so that a room off the hall never opens elsewhere.
-    """
-    reached, waiting, links = [rooms[0]], list(rooms[1:]), []
-    while waiting:
-        best: tuple[int, Room, Room] | None = None
-        for room in waiting:
-            access = _ACCESS[room.kind]
-            for neighbour in reached:
-                if neighbour.kind in access and contact(room, neighbour, scale):
-                    rank = access.index(neighbour.kind)
-                    if best is None or rank < best[0]:
-                        best = rank, room, neighbour
-        if best is None:
-            return None
-        _, room, neighbour = best
-        waiting = [other for other in waiting if other is not room]
-        reached.append(room)
-        links.append((room, neighbour))
-    return links
 
 
 def _balcony(rooms: Sequence[Room], dice: Dice, scale: Scale) -> tuple[Room, Room] | None:
     """A balcony and the room it belongs to, or None where no facade takes one."""
     candidates = []
     for room in rooms:
-        if room.kind in _NEEDS_DAYLIGHT:
+        if room.kind in NEEDS_DAYLIGHT:
             for facade in exposed_walls(room, rooms, scale):
                 if facade.hi - facade.lo >= scale.span(8):
                     candidates.append((room, facade))
@@ -208,82 +160,7 @@ def _centre(rooms: Sequence[Room], dice: Dice, scale: Scale) -> bool:
     return True
 
 
-def _cut_front_door(plan: _Plan, dice: Dice, scale: Scale) -> bool:
-    halls = [room for room in plan.rooms if room.kind == HALL]
-    for room in reversed(halls):
-        facades = [s for s in exposed_walls(room, plan.rooms, scale) if s.hi - s.lo >= scale.door]
-        if facades:
-            _cut_door(plan, dice.pick(facades), dice, scale, room)
-            return True
-    return False
-
-
-def _cut_door(plan: _Plan, wall: Segment, dice: Dice, scale: Scale, *rooms: Room) -> Segment:
-    """Cut a door near one end of a wall, where it leaves the longest free wall for furniture."""
-    slack = wall.hi - wall.lo - scale.door
-    inset = min(slack // 2, round(scale.factor))
-    lo = wall.lo + (inset if dice.chance(0.5) else slack - inset)
-    door = Segment(wall.vertical, wall.line, lo, lo + scale.door)
-    _cut(plan, door, DOOR, scale, *rooms)
-    return door
-
-
-def _cut(plan: _Plan, opening: Segment, kind: int, scale: Scale, *rooms: Room) -> None:
-    plan.patches.append((kind, opening.box(scale.wall)))
-    for room in rooms:
-        room.keep_clear.append(opening.box(scale.wall, reach=scale.span(2)))
-
-
-def _join(plan: _Plan, room: Room, neighbour: Room, dice: Dice, scale: Scale) -> None:
-    shared = contact(room, neighbour, scale)
-    if shared is None:
-        raise RuntimeError("rooms to be joined share no wall")
-    if dice.chance(_OPEN_PLAN.get((room.kind, neighbour.kind), 0.0)):
-        _cut(plan, shared, neighbour.kind, scale, room, neighbour)
-    else:
-        _cut_door(plan, shared, dice, scale, room, neighbour)
-
-
-def _cut_windows(plan: _Plan, dice: Dice, scale: Scale) -> bool:
-    """Give every daylit room windows; False if a main room has no outer wall for one."""
-    for room in plan.rooms:
-        if room.kind not in _DAYLIT and not (room.kind == BATHROOM and dice.chance(0.3)):
-            continue
-        facades = [
-            s for s in exposed_walls(room, plan.rooms, scale) if s.hi - s.lo >= scale.span(5)
-        ]
-        facades.sort(key=lambda facade: facade.lo - facade.hi)
-        count = 2 if room.kind == LIVING_ROOM else 1
-        for facade in facades[:count]:
-            length = facade.hi - facade.lo
-            window = round(length * dice.between(0.4, 0.7))
-            if room.kind == BATHROOM:
-                window = scale.span(2.5)
-            lo = facade.lo + (length - window) // 2
-            box = Segment(facade.vertical, facade.line, lo, lo + window).box(scale.wall)
-            plan.patches.append((WINDOW, box))
-        on_balcony = any(
-            contact(room, other, scale) for other in plan.rooms if other.kind == BALCONY
-        )
-        if room.kind in _NEEDS_DAYLIGHT and not facades and not on_balcony:
-            return False
-    return True
-
-
-def _cut_balcony_door(plan: _Plan, balcony: Room, host: Room, dice: Dice, scale: Scale) -> None:
-    shared = contact(balcony, host, scale)
-    if shared is None:
-        raise RuntimeError("balcony and its room share no wall")
-    door = _cut_door(plan, shared, dice, scale, host, balcony)
-    post = scale.wall
-    before, after = (shared.lo + post, door.lo - post), (door.hi + post, shared.hi - post)
-    lo, hi = max(before, after, key=lambda stretch: stretch[1] - stretch[0])
-    if hi - lo >= scale.span(2):
-        window = Segment(shared.vertical, shared.line, lo, hi).box(scale.wall)
-        plan.patches.append((WINDOW, window))
-
-
-def _paint(plan: _Plan, dice: Dice, scale: Scale) -> np.ndarray:
+def _paint(plan: Plan, dice: Dice, scale: Scale) -> np.ndarray:
     grid = np.full((scale.size, scale.size), BACKGROUND, dtype=np.uint8)
     wall = scale.wall
     patches = [(WALL, room.outer(wall)) for room in plan.rooms]
