@@ -2,28 +2,13 @@
 
 `python bench/toy.py` (two minutes on one thread) trains a start that is too small for the mixture,
 runs three rounds of every objective and of the controls, and prints exact divergences;
-`--grid` (five minutes) runs the grid below on one seed, `--seeds` (ten) its finalists on three
-other seeds and in three regimes.
+`--grid` (five minutes) runs the grid of toy_arms.py on one seed, `--seeds` (ten) its finalists on
+three other seeds and in three regimes.
 
 KL are exact up to the number of points (toy_density.py), p the mixture and q what the sampler
 draws; JS is of histograms of 20,000 samples; `outside` is the share of samples where p is lower
 than at 99.9 % of its own; `masses` is the total variation of the mode masses; `width` is
 the standard deviation of samples within three of a mode over the mode's, .98 for exact samples.
-
-The grid, as it was before anything had run:
-
-| group | settings |
-|---|---|
-| control | updates x 1; x 7, the most arithmetic of all; rate x 3 |
-| x0_bce literal | weight .03 .3, all timesteps |
-| x0_bce | weight .1 .3 1 with timesteps [0, .2]; .3 with [0, .1] |
-| noised | weight .1 .3 1 3; 1 with timesteps [0, .2]; 1 renoised to all levels |
-| guidance | weight .5 1 2 with timesteps [0, .8]; 1 with [0, 1], [0, .4] |
-| guidance, one discriminator | weight 1 with [0, .8] and [0, .4], all updates in one round |
-| ddo | beta, alpha: (1, .5) (1, 1) (1, 2) (.1, 1) (10, 1); noise weight 0 |
-| ddo, other forms | (1, 1) + noise loss .5; timesteps [0, .5]; nine rounds of a third; rate x 3 |
-
-The groups `found afterwards` were not in it.
 """
 
 import argparse
@@ -33,10 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean, stdev
 
-import matplotlib
 import torch
+from toy_arms import FINALISTS, GRID, RECOMMENDED, REGIMES, SEEDS
 from toy_density import Ddim, Field, Mixture, Ruler
-from toy_rounds import Model, Regime, Rounds, Setting, arithmetic
+from toy_picture import draw
+from toy_rounds import Model, Regime, Rounds, arithmetic
 
 from sparring.artefacts.atomic import write_text
 from sparring.diffusion.process import ForwardProcess
@@ -44,74 +30,6 @@ from sparring.models.denoiser import build_scheduler, forward_process
 from sparring.settings.parts import NoiseScheduleSettings
 
 HERE = Path(__file__).parent
-LOW, MOST, HALF = (0.0, 0.2), (0.0, 0.8), (0.0, 0.5)
-GRID: dict[str, dict[str, Setting]] = {
-    "control": {"updates x 1": Setting()},
-    "control, most arithmetic": {"updates x 7": Setting(updates=2800)},
-    "control, rate x 3": {"rate x 3": Setting(rate=6e-4)},
-    "x0_bce literal": {f"weight {w}": Setting("x0_bce", w) for w in (0.03, 0.3)},
-    "x0_bce": {
-        **{f"weight {w}, [0, .2]": Setting("x0_bce", w, LOW) for w in (0.1, 0.3, 1.0)},
-        "weight 0.3, [0, .1]": Setting("x0_bce", 0.3, (0.0, 0.1)),
-    },
-    "noised": {
-        **{f"weight {w}": Setting("noised", w) for w in (0.1, 0.3, 1.0, 3.0)},
-        "weight 1.0, [0, .2]": Setting("noised", 1.0, LOW),
-        "weight 1.0, all levels": Setting("noised", 1.0, above=False),
-    },
-    "guidance": {
-        **{f"weight {w}, [0, .8]": Setting("guidance", w, MOST) for w in (0.5, 1.0, 2.0)},
-        "weight 1.0, [0, 1]": Setting("guidance", 1.0),
-        "weight 1.0, [0, .4]": Setting("guidance", 1.0, (0.0, 0.4)),
-    },
-    "guidance, one discriminator": {
-        "weight 1.0, [0, .8]": Setting("guidance", 1.0, MOST, rounds=1, updates=1200),
-        "weight 1.0, [0, .4]": Setting("guidance", 1.0, (0.0, 0.4), rounds=1, updates=1200),
-    },
-    "ddo": {
-        f"beta {b}, alpha {a}": Setting("ddo", beta=b, alpha=a, noise_weight=0.0)
-        for b, a in ((1.0, 0.5), (1.0, 1.0), (1.0, 2.0), (0.1, 1.0), (10.0, 1.0))
-    },
-    "ddo, other forms": {
-        "+ noise loss .5": Setting("ddo", noise_weight=0.5),
-        "[0, .5]": Setting("ddo", timesteps=HALF, noise_weight=0.0),
-        "9 rounds of 133": Setting("ddo", noise_weight=0.0, rounds=9, updates=133),
-        "rate x 3": Setting("ddo", noise_weight=0.0, rate=6e-4),
-    },
-    "guidance, found afterwards": {
-        "weight 1.0, 1 round, 6 x the updates": Setting(
-            "guidance", 1.0, MOST, rounds=1, judged=6, fakes=16_384
-        ),
-    },
-    "ddo, found afterwards": {
-        "beta 10, [.2, 1]": Setting("ddo", beta=10.0, timesteps=(0.2, 1.0), noise_weight=0.0),
-        "beta 10, + noise loss, rate x 3": Setting("ddo", beta=10.0, rate=6e-4),
-    },
-}
-RECOMMENDED = {
-    "control": "updates x 1",
-    "control, most arithmetic": "updates x 7",
-    "x0_bce literal": "weight 0.3",
-    "x0_bce": "weight 0.1, [0, .2]",
-    "noised": "weight 3.0",
-    "guidance": "weight 0.5, [0, .8]",
-    "ddo": "beta 10.0, alpha 1.0",
-    "ddo, found afterwards": "beta 10, + noise loss, rate x 3",
-}
-FINALISTS = {
-    "control": "updates x 1",
-    "control, rate x 3": "rate x 3",
-    "noised": "weight 3.0",
-    "guidance": "weight 0.5, [0, .8]",
-    "ddo": "beta 10.0, alpha 1.0",
-    "ddo, found afterwards": "beta 10, + noise loss, rate x 3",
-}
-SEEDS = (1, 2, 3)
-REGIMES = [
-    Regime("under capacity", width=24, reals=50_000, updates=6000),
-    Regime("converged", width=64, reals=50_000, updates=6000),
-    Regime("overfitted", width=64, reals=180, updates=6000),
-]
 FIGURES = {"kl_pq": "KL(p, q)", "kl_qp": "KL(q, p)", "js": "JS", "outside": "outside"}
 FIGURES |= {"masses": "masses", "width": "width"}
 
@@ -190,7 +108,7 @@ def check(toy: Toy, picture: Path) -> None:
         fields[group], figures[group] = model.field(), toy.figures(model.field())
         cost = f"{arithmetic(start.denoiser, GRID[group][name]):.1f}"
         rows.append(said([group, name, cost, *shown(figures[group])]))
-    draw(toy, fields, figures, picture)
+    draw(toy.ruler, fields, figures, picture)
     write("check", "", markdown(["", "setting", "arithmetic", *FIGURES.values()], rows))
 
 
@@ -241,35 +159,6 @@ def seeds(toy: Toy) -> str:
         f"Seeds {', '.join(map(str, SEEDS))}. Control: its figures; all others: minus the control "
         "of the same seed; ± is the standard error over seeds.\n\n" + "\n".join(tables)
     )
-
-
-def draw(
-    toy: Toy, fields: dict[str, Field], figures: dict[str, dict[str, float]], path: Path
-) -> None:
-    """Samples over the true density, and below where they are too many and too few."""
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    truth = toy.mixture.bin_masses(toy.ruler.edges)
-    window = [-2, 2, -2, 2]
-    figure, axes = pyplot.subplots(2, len(fields), figsize=(1.75 * len(fields), 4.1))
-    for (above, below), (name, field) in zip(axes.T, fields.items(), strict=True):
-        x = toy.ddim.sample(field, toy.ruler.noise)
-        counts = torch.histogramdd(x, [toy.ruler.edges] * 2).hist / len(x)
-        above.imshow(truth.T, extent=window, origin="lower", cmap="Greys", vmax=2 * truth.max())
-        above.scatter(*x[:2500].T, s=0.6, c="#c2410c", linewidths=0)
-        excess = (counts - truth).T / truth.max()
-        below.imshow(excess, extent=window, origin="lower", cmap="RdBu_r", vmin=-0.6, vmax=0.6)
-        above.set_title(name.replace(", ", ",\n"), fontsize=9)
-        text = f"KL(p,q) {figures[name]['kl_pq']:.3f}\nKL(q,p) {figures[name]['kl_qp']:.3f}"
-        below.set_xlabel(text, fontsize=8)
-        for axis in (above, below):
-            axis.set(xlim=(-2, 2), ylim=(-2, 2), xticks=[], yticks=[])
-    axes[0, 0].set_ylabel("samples over p", fontsize=8)
-    axes[1, 0].set_ylabel("red too many,\nblue too few", fontsize=8)
-    figure.tight_layout(pad=0.4)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90)
 
 
 def write(name: str, option: str, body: str) -> None:
