@@ -1,10 +1,16 @@
-"""Running single stages of the finished run by hand."""
+"""The finished run's results, and running single stages of it by hand."""
 
 import json
 import re
 
 import pytest
 from workspace import job
+
+
+@pytest.fixture(scope="session")
+def results(shared_run):
+    """The shared run's results, only to be looked at."""
+    return shared_run / "results"
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,11 @@
 """What a run shows of itself: TensorBoard's files, the plots, the discriminator's balance."""
 
-import csv
 import json
 import subprocess
 import sys
 
 import pytest
+from run_files import rows_of
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from workspace import REPOSITORY, digests
 
@@ -27,11 +27,6 @@ def events_of(run):
     accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
     accumulator.Reload()
     return accumulator
-
-
-def rows_of(path):
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def script(run, name, *options):
