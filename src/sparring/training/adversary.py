@@ -19,6 +19,7 @@ from ..losses.patches import (
 from ..models.patch_discriminator import PatchDiscriminator, slices
 from ..randomness import seeded_initialisation
 from ..settings.vqgan import VqganAdversarial
+from .optimisation import restore_optimizer
 
 _BETAS = (0.5, 0.9)
 
@@ -126,7 +127,7 @@ class Adversary:
         """Take up what `state` gave."""
         for judge in self.judges:
             judge.model.load_state_dict(state["models"][judge.name])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(self.optimizer, state["optimizer"])
 
     @contextmanager
     def _frozen(self) -> Iterator[None]:

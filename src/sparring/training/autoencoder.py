@@ -14,7 +14,7 @@ from ..models.autoencoder import Codec, split_heads
 from ..randomness import normals, permutation
 from ..settings.autoencoder import AutoencoderSettings
 from .loop import Weights
-from .optimisation import add_up, lr_factor, set_learning_rate
+from .optimisation import add_up, lr_factor, restore_optimizer, set_learning_rate
 
 _WARMUP_SHARE = 0.05
 _RGB_RANGE = 2.0  # of [-1, 1]
@@ -98,7 +98,7 @@ class AutoencoderTraining:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` gave."""
         self.codec.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(self.optimizer, state["optimizer"])
 
     def _losses(self, rows: np.ndarray, epoch: int) -> dict[str, Tensor]:
         layouts = self.layouts.read(rows)

@@ -19,7 +19,7 @@ from ..sampling.sampler import Sampler
 from ..settings.parts import DiffusionTraining
 from .latents import Latents, Rows
 from .loop import Mean, Weights
-from .optimisation import WeightAverage, add_up, lr_factor, set_learning_rate
+from .optimisation import WeightAverage, add_up, lr_factor, restore_optimizer, set_learning_rate
 
 _MIN_VALIDATION_DRAWS = 512  # few held-out latents are each noised several times
 _DRAWN_NUMBERS, _FEWEST_DRAWS = 2**23, 64  # the noise of volumes is large, and each says more
@@ -178,7 +178,7 @@ class DenoiserTraining:
         self.model.load_state_dict(state["model"])
         self.average.model.load_state_dict(state["average"])
         self.average.updates = state["updates"]
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(self.optimizer, state["optimizer"])
 
     def _total(self, weights: dict[str, float], means: dict[str, Tensor]) -> Tensor:
         """The weighted sum that is minimised."""

@@ -17,7 +17,7 @@ from ..settings.parts import DiscriminatorSettings
 from .critic import Discriminator, Seen, adam, critic_losses, scorer
 from .denoiser import least_draws
 from .loop import Weights
-from .optimisation import add_up
+from .optimisation import add_up, restore_optimizer
 
 _PLATEAU_FACTOR = 0.5
 _HELD_OUT_BATCH = 256
@@ -164,7 +164,7 @@ class DiscriminatorTraining:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` gave."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(self.optimizer, state["optimizer"])
         self.plateau.load_state_dict(state["plateau"])
 
     def _batch(self, of: _Class, epoch: int, step: int) -> tuple[Seen, float]:

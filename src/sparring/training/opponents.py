@@ -26,7 +26,7 @@ from .critic import Discriminator, Seen, adam, critic_losses
 from .denoiser import Term
 from .latents import Latents, Rows
 from .loop import Mean
-from .optimisation import add_up
+from .optimisation import add_up, restore_optimizer
 
 _LEARNT = ("critic_loss", "critic_accuracy")
 
@@ -165,7 +165,7 @@ class Critic:
         """Of one that learns."""
         if self._optimizer is not None:
             self.discriminator.load_state_dict(state["discriminator"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            restore_optimizer(self._optimizer, state["optimizer"])
 
     def _logits(self, seen: Seen) -> Tensor:
         with self._round.compute.autocast():

@@ -2,7 +2,7 @@
 
 import copy
 from math import cos, pi
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,17 @@ def load_moments(optimizer: torch.optim.Optimizer, model: nn.Module, moments: We
     """What `moments_of` gave, into an optimiser of the same model."""
     for name, p in model.named_parameters():
         optimizer.state[p] = {kind: _like(p, moments[f"{name}.{kind}"]) for kind in MOMENTS}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Take up what `optimizer.state_dict()` gave, with moments laid out as the parameters are now.
+
+    Adam's fused step on a CPU goes through memory in order without a look at the layout, and a job
+    may have saved its state where bf16 wants the channels last, and go on where it does not.
+    """
+    optimizer.load_state_dict(state)
+    for p, moments in optimizer.state.items():
+        optimizer.state[p] = {kind: _like(p, moment) for kind, moment in moments.items()}
 
 
 def _like(parameter: Tensor, moment: Tensor) -> Tensor:

@@ -20,7 +20,14 @@ from .adversary import Adversary
 from .batches import MicroBatches
 from .codes import CodeKeeper, Seen
 from .loop import Weights
-from .optimisation import add_up, gradient_ratio, load_moments, lr_factor, set_learning_rate
+from .optimisation import (
+    add_up,
+    gradient_ratio,
+    load_moments,
+    lr_factor,
+    restore_optimizer,
+    set_learning_rate,
+)
 from .patch_validation import measure_patches
 
 logger = logging.getLogger(__name__)
@@ -159,7 +166,7 @@ class VqganStage:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` gave."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(self.optimizer, state["optimizer"])
         if self.adversary:
             self.adversary.restore(state["adversary"])
         self._batches.size = state["micro_batch_size"]

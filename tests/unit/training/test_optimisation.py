@@ -1,12 +1,13 @@
-"""Learning-rate schedules in steps, and the average of weights."""
+"""Learning-rate schedules in steps, an optimiser's moments, and the average of weights."""
 
+import copy
 from math import cos, pi
 
 import pytest
 import torch
 from torch import nn
 
-from sparring.training.optimisation import WeightAverage, lr_factor
+from sparring.training.optimisation import WeightAverage, lr_factor, restore_optimizer
 
 
 def test_cosine_begins_at_the_peak_and_ends_near_zero():
@@ -42,6 +43,37 @@ def test_cosine_after_warm_up_is_stretched_over_what_is_left():
 def test_warm_up_longer_than_the_training_is_no_error(schedule):
     factors = [lr_factor(step, 3, 10, schedule) for step in range(3)]
     assert factors == pytest.approx([1 / 11, 2 / 11, 3 / 11])
+
+
+LAYOUTS = (torch.contiguous_format, torch.channels_last)
+
+
+def fused(weights, layout):
+    """A convolution's weights in a layout, and their optimiser."""
+    parameter = nn.Parameter(weights.clone().to(memory_format=layout))
+    return parameter, torch.optim.AdamW([parameter], 1e-2, fused=True)
+
+
+@pytest.mark.parametrize("saved", LAYOUTS, ids=str)
+@pytest.mark.parametrize("restored", LAYOUTS, ids=str)
+def test_moments_stay_those_of_their_weights_in_either_layout(saved, restored):
+    """Nodes with units for bf16 have the channels last, and others go on from their states."""
+    generator = torch.Generator().manual_seed(0)
+    weights, *gradients = torch.randn(4, 8, 6, 4, 4, generator=generator)
+
+    def go(parameter, optimizer, gradients):
+        for gradient in gradients:
+            parameter.grad = torch.empty_like(parameter).copy_(gradient)
+            optimizer.step()
+
+    straight = fused(weights, torch.contiguous_format)
+    go(*straight, gradients)
+    before = fused(weights, saved)
+    go(*before, gradients[:2])
+    after, optimizer = fused(before[0].detach(), restored)
+    restore_optimizer(optimizer, copy.deepcopy(before[1].state_dict()))
+    go(after, optimizer, gradients[2:])
+    torch.testing.assert_close(after, straight[0], rtol=0, atol=1e-7, check_stride=False)
 
 
 def value(model):
