@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from sparring.artefacts.models import load_model, save_model
 from sparring.models.discriminator import LatentDiscriminator
@@ -46,6 +47,20 @@ def test_a_discriminator_of_volumes_comes_back_as_one(tmp_path):
     with torch.no_grad():
         again = load_model(LatentDiscriminator, tmp_path)(x, labels)
         torch.testing.assert_close(again, critic(x, labels))
+
+
+@pytest.mark.parametrize("sides", [(2, 2), (4, 4), (2, 8), (4, 8), (16, 16)])
+def test_a_level_is_the_strided_convolution_however_small_the_plane(discriminator, sides):
+    """Values, gradients, and gradients of gradients, which penalties on the gradient need."""
+    layer = discriminator.features[0].double()
+    x = torch.randn(3, 4, *sides, generator=torch.Generator().manual_seed(3), dtype=torch.double)
+    x.requires_grad_()
+    found = []
+    for conv in (layer, lambda x: F.conv2d(x, layer.weight, layer.bias, stride=2, padding=1)):
+        y = conv(x)
+        (slope,) = torch.autograd.grad(y.sin().sum(), x, create_graph=True)
+        found.append((y, slope, *torch.autograd.grad(slope.square().sum(), (x, layer.weight))))
+    torch.testing.assert_close(*found)
 
 
 def test_outputs_are_unbounded(discriminator):
