@@ -197,8 +197,7 @@ def table(repeats: int, count: int, folder: Path) -> Iterator[str]:
     }
     yield row("training step, batch 32", alternated(learning, repeats), "2")
     del learning
-    model = denoiser(PRESET).eval()
-    ours = sampler(PRESET, compute, 2, model=model)
+    ours, model = sampler(PRESET, compute, 2), denoiser(PRESET).eval()
     sampling = {
         "ours": lambda: ours.sample(range(BATCH), 0, "bench"),
         "textbook": lambda: textbook_sampling(model, 2),
