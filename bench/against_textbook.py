@@ -9,6 +9,7 @@ alternately.
 import argparse
 import tempfile
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,6 @@ from sparring.ahead import Ahead
 from sparring.artefacts.latents import read_latents, writing_latents
 from sparring.compute import prepare
 from sparring.models.autoencoder import Codec, build_autoencoder
-from sparring.models.discriminator import LatentDiscriminator
 from sparring.settings.autoencoder import AutoencoderSettings
 
 PRESET, PIXELS, PICTURES = "unet64_d4", 256, 16
@@ -109,15 +109,27 @@ def textbook_sampling(model: torch.nn.Module, num_steps: int) -> torch.Tensor:
     return latents
 
 
+def textbook_critic() -> torch.nn.Module:
+    """The same layers as DCGAN's discriminator is written today."""
+    widths, layers = [CHANNELS, 64, 128, 256, 512], []
+    for level, (before, after) in enumerate(pairwise(widths)):
+        layers.append(torch.nn.Conv2d(before, after, 4, stride=2, padding=1))
+        if level > 0:
+            layers.append(torch.nn.GroupNorm(8, after))
+        layers.append(torch.nn.LeakyReLU(0.2))
+    layers += [torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(512, 1)]
+    return torch.nn.Sequential(*layers)
+
+
 def textbook_discriminator(reals: Path, fakes: Path) -> Callable[[], None]:
     """An epoch over files: reals and fakes in turn, numbers read in every step."""
-    model = LatentDiscriminator()
+    model = textbook_critic()
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-4, betas=(0.5, 0.999))
     loaders = [DataLoader(Files(f), batch_size=BATCH, shuffle=True) for f in (reals, fakes)]
 
     def epoch() -> None:
         for real, fake in zip(*loaders, strict=True):
-            on_reals, on_fakes = model(real), model(fake)
+            on_reals, on_fakes = model(real)[:, 0], model(fake)[:, 0]
             loss = F.binary_cross_entropy_with_logits(on_reals, torch.ones_like(on_reals))
             loss = loss + F.binary_cross_entropy_with_logits(on_fakes, torch.zeros_like(on_fakes))
             optimizer.zero_grad()
@@ -176,10 +188,11 @@ def row(what: str, found: dict[str, Seconds], target: str, factor: float = 1.0) 
 
 def reading(folder: Path, count: int) -> dict[str, Callable[[], object]]:
     """All latents into memory."""
-    with writing_latents(folder / "reals.h5", {"kind": "encoded"}) as writer:
-        writer.append(random_latents(count).numpy())
-    loader = DataLoader(Files(folder / "reals"), batch_size=BATCH)
-    return {"ours": lambda: read_latents(folder / "reals.h5"), "textbook": lambda: list(loader)}
+    latents, path = random_latents(count), folder / f"{count}.h5"
+    with writing_latents(path, {"kind": "encoded"}) as writer:
+        writer.append(latents.numpy())
+    loader = DataLoader(Files(Files.write(folder / f"{count}", latents)), batch_size=BATCH)
+    return {"ours": lambda: read_latents(path), "textbook": lambda: list(loader)}
 
 
 def table(repeats: int, count: int, folder: Path) -> Iterator[str]:
@@ -190,7 +203,8 @@ def table(repeats: int, count: int, folder: Path) -> Iterator[str]:
     columns = "textbook s | ours s | textbook CPU s | ours CPU s | ratio | ratio of CPU s | target"
     yield f"| work | {columns} |"
     yield "|---" * 8 + "|"
-    yield row(f"read {count} latents", alternated(reading(folder, count), repeats), "10")
+    for many in (count, 4 * count):
+        yield row(f"read {many:,} latents", alternated(reading(folder, many), repeats), "10")
     learning = {
         "ours": Steps(training(PRESET, compute, random_latents(count))),
         "textbook": textbook_training(reals),
