@@ -171,7 +171,7 @@ def encoders(folder: Path) -> dict[str, Callable[[], object]]:
         layouts = Layouts(folder / "layouts.h5")
         rows = layouts.rows("train")
         read = Ahead(lambda n: layouts.read(rows[n * size :][:size]), PICTURES // size, 1)
-        with writing_latents(folder / "encoded.h5", {"kind": "encoded"}) as writer:
+        with writing_latents(folder / "encoded.h5", PICTURES, {"kind": "encoded"}) as writer:
             for n in range(PICTURES // size):
                 writer.append(codec.encode(read(n)).numpy())
 
@@ -189,7 +189,7 @@ def row(what: str, found: dict[str, Seconds], target: str, factor: float = 1.0) 
 def reading(folder: Path, count: int) -> dict[str, Callable[[], object]]:
     """All latents into memory."""
     latents, path = random_latents(count), folder / f"{count}.h5"
-    with writing_latents(path, {"kind": "encoded"}) as writer:
+    with writing_latents(path, count, {"kind": "encoded"}) as writer:
         writer.append(latents.numpy())
     loader = DataLoader(Files(Files.write(folder / f"{count}", latents)), batch_size=BATCH)
     return {"ours": lambda: read_latents(path), "textbook": lambda: list(loader)}

@@ -26,7 +26,7 @@ def write_latents(path: Path, count: int, seed: int, name: str) -> Path:
     from sparring.artefacts.latents import writing_latents
 
     draw, ids = np.random.default_rng(seed), [f"{name}{n}" for n in range(count)]
-    with writing_latents(path, {"autoencoder_digest": "bench"}) as writer:
+    with writing_latents(path, count, {"autoencoder_digest": "bench"}) as writer:
         for start in range(0, count, 500):
             shape = (min(500, count - start), CHANNELS, SIDE + 1, SIDE + 1)
             raw = draw.normal(size=shape).astype(np.float32)

@@ -59,7 +59,7 @@ def run(kind: str, count: int = 512, batch: int = 32, preset: str = TINY) -> dic
         return _measured(lambda: [drawn.sample(n, 0, "b") for n in numbers], shard, libraries)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "latents.h5"
-        with writing_latents(path, {"kind": "encoded"}) as writer:
+        with writing_latents(path, count, {"kind": "encoded"}) as writer:
             for start in range(0, count, 256):
                 writer.append(random_latents(256, start).numpy())
         return _measured(lambda: read_latents(path), count, _peak())

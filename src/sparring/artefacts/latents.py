@@ -24,17 +24,27 @@ _IN_CACHE = 1 << 18
 class LatentsWriter:
     """Appends batches of latents; made by `writing_latents`."""
 
-    def __init__(self, file: h5py.File, path: Path) -> None:
+    def __init__(self, file: h5py.File, path: Path, count: int) -> None:
         self._file = file
         self._path = path
-        self._dataset: h5py.Dataset | None = None
+        self._count = count
+        self._written = 0
 
     def append(self, latents: np.ndarray) -> None:
         """Add `[B,C,H,W]` float latents; NaN and values beyond half precision are refused."""
         rows = storable(latents, self._path)
-        if self._dataset is None:
-            self._dataset = hdf5.growing(self._file, "latents", rows.shape[1:], DTYPE)
-        hdf5.append(self._file, self._dataset, rows)
+        if self._written == 0:  # rows lie one after another and are read in one piece
+            self._file.create_dataset("latents", (self._count, *rows.shape[1:]), DTYPE)
+        if self._written + len(rows) > self._count:
+            raise ValueError(f"{self._path}: more latents than the {self._count} announced")
+        self._file["latents"][self._written : self._written + len(rows)] = rows
+        self._written += len(rows)
+        self._file.require_written()
+
+    def require_all(self) -> None:
+        """Raise ValueError where latents are missing."""
+        if self._written != self._count:
+            raise ValueError(f"{self._path}: {self._written} latents of {self._count} announced")
 
     def column(self, name: str, values: list[str] | np.ndarray) -> None:
         """Write one value per latent: text or numbers."""
@@ -65,13 +75,15 @@ def storable(latents: np.ndarray, path: Path) -> np.ndarray:
 
 
 @contextmanager
-def writing_latents(path: Path, attributes: dict[str, Any]) -> Iterator[LatentsWriter]:
-    """Write a latents file; it appears under its name when the block succeeds.
+def writing_latents(path: Path, count: int, attributes: dict[str, Any]) -> Iterator[LatentsWriter]:
+    """Write a file of `count` latents; it appears under its name when the block succeeds.
 
     `attributes` should say kind, autoencoder_digest, seed and whatever made the latents.
     """
     with hdf5.writing(path, attributes) as file:
-        yield LatentsWriter(file, path)
+        writer = LatentsWriter(file, path, count)
+        yield writer
+        writer.require_all()
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def _encode_split(
 ) -> None:
     rows = layouts.rows(split)
     starts = range(0, len(rows), batch_size)
-    with writing_latents(output, attributes | {"split": split}) as writer:
+    with writing_latents(output, len(rows), attributes | {"split": split}) as writer:
         read = Ahead(lambda n: layouts.read(rows[starts[n] :][:batch_size]), len(starts), 1)
         for n in progress(range(len(starts)), f"encoding {split}", len(starts), "batch"):
             writer.append(codec.encode(read(n)).cpu().numpy())

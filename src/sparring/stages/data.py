@@ -53,7 +53,7 @@ def encode_real(job: Job[EncodeReal], latents: Path, output: Path) -> None:
         "source_digest": file_digest(latents),
         **conditions_attribute(info.conditions),
     }
-    with writing_latents(output, attributes) as writer:
+    with writing_latents(output, count, attributes) as writer:
         for start in range(0, count, 256):
             writer.append(read_latents(latents, rows[start : start + 256]))
         for column in ("sample_id", "original_id"):
@@ -67,15 +67,14 @@ def gather_fake(job: Job[GatherFake], shards: list[Path], output: Path) -> None:
     """The shards in one file, byte for byte what one job would have sampled."""
     attributes = latents_info(shards[0]).attributes
     attributes.pop("format_version")
-    size = job.settings.batch_size
-    with writing_latents(output, attributes) as writer:
-        for shard in shards:
-            count = latents_info(shard).count
+    size, counts = job.settings.batch_size, [latents_info(shard).count for shard in shards]
+    with writing_latents(output, sum(counts), attributes) as writer:
+        for shard, count in zip(shards, counts, strict=True):
             for start in range(0, count, size):
                 writer.append(read_latents(shard, np.arange(start, min(start + size, count))))
         for column in latents_columns(shards[0]):
             writer.column(column, np.concatenate([read_column(s, column) for s in shards]))
-    logger.info("%d latents gathered from %d shards", latents_info(output).count, len(shards))
+    logger.info("%d latents gathered from %d shards", sum(counts), len(shards))
 
 
 def _seed(seed: int, iteration: int) -> int:

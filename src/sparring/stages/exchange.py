@@ -58,7 +58,7 @@ def import_latents(
         attributes["autoencoder_digest"] = autoencoder_digest(autoencoder)
     moments = Moments()
     total = -(-len(source) // _BATCH)
-    with writing_latents(output, attributes) as writer:
+    with writing_latents(output, len(source), attributes) as writer:
         for batch in progress(source.batches(_BATCH), "importing", total, "batch"):
             rows = standardised(batch, config) if standardise else batch
             require_storable(rows, source.path)

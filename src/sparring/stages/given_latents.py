@@ -50,7 +50,7 @@ def take_latents(
         _require_shape(source, config, layouts, autoencoder, rows[split][0].file)
         total = -(-len(source) // batch_size)
         batches = progress(source.batches(batch_size), f"taking {split}", total, "batch")
-        with writing_latents(output, attributes | {"split": split}) as writer:
+        with writing_latents(output, len(source), attributes | {"split": split}) as writer:
             _write(writer, batches, config if dataset.latents_are == "raw" else None, source.path)
             writer.columns_of(layouts, layouts.rows(split))
         logger.info("%d latents of %s taken from %s", len(source), split, dataset.manifest)

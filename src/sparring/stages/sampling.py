@@ -116,7 +116,7 @@ def _sample(job: Job[Any], models: Models, draw: Draw, output: Path) -> None:
         **conditions_attribute(conditions.names if conditions else []),
     }
     numbers = np.concatenate([np.arange(b.start, b.stop) for b in draw.batches])
-    with writing_latents(output, attributes) as writer:
+    with writing_latents(output, len(numbers), attributes) as writer:
         for part in range(len(draw.batches)):
             writer.append(state.read(part))
         writer.column("noise_index", numbers)

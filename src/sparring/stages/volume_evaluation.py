@@ -131,7 +131,7 @@ def _encode_split(
     )
     places = grid_places(volumes, volumes.rows(attributes["split"]), s.patch_size)
     starts, codes = range(0, len(places), s.batch_size), []
-    with writing_latents(output, attributes) as writer:
+    with writing_latents(output, len(places), attributes) as writer:
         for start in progress(starts, f"encoding {attributes['split']}", len(starts), "batch"):
             some = places[start : start + s.batch_size]
             patches = np.stack([read_patch(volumes, *place, s.patch_size) for place in some])

@@ -146,7 +146,7 @@ try:
     if path.suffix == ".txt":
         write_text(path, "x" * 100_000)
     else:
-        with writing_latents(path, {}) as writer:
+        with writing_latents(path, 1600, {}) as writer:
             for batch in range(100):
                 writer.append(np.zeros((16, 4, 32, 32)))
             print("stopped only at the end")

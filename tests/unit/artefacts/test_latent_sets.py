@@ -12,7 +12,9 @@ LATENTS = np.random.default_rng(0).normal(size=(6, 2, 4, 4)).astype(np.float32)
 
 
 def write_h5(path, **columns):
-    with writing_latents(path, {"kind": "real", "autoencoder_digest": "abc"}) as writer:
+    with writing_latents(
+        path, len(LATENTS), {"kind": "real", "autoencoder_digest": "abc"}
+    ) as writer:
         writer.append(LATENTS)
         for name, values in columns.items():
             writer.column(name, values)

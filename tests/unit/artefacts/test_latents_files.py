@@ -25,8 +25,8 @@ def latents():
     return np.random.default_rng(0).normal(size=(23, 4, 8, 8)).astype(np.float32)
 
 
-def write(path, latents, batch=8, attributes=ATTRIBUTES):
-    with writing_latents(path, attributes) as writer:
+def write(path, latents, batch=8, attributes=ATTRIBUTES, count=None):
+    with writing_latents(path, count or len(latents), attributes) as writer:
         for start in range(0, len(latents), batch):
             writer.append(latents[start : start + batch])
         writer.column("sample_id", [f"s{n}" for n in range(len(latents))])
@@ -75,10 +75,20 @@ def test_other_attributes_give_other_bytes(tmp_path, latents, change):
     assert one.read_bytes() != other.read_bytes()
 
 
-def test_latents_are_chunked_by_sample(tmp_path, latents):
-    """So a drawn subset is read without the rest."""
-    with h5py.File(write(tmp_path / "a.h5", latents)) as file:
-        assert file["latents"].chunks == (1, 4, 8, 8)
+def test_latents_lie_one_after_another(tmp_path, latents):
+    """So all are read in one piece, and a drawn subset without the rest."""
+    path = write(tmp_path / "a.h5", latents)
+    with h5py.File(path) as file:
+        begin = file["latents"].id.get_offset()
+    half = latents.astype(np.float16).tobytes()
+    assert path.read_bytes()[begin : begin + len(half)] == half
+
+
+@pytest.mark.parametrize("count", [22, 24])
+def test_no_file_has_more_or_fewer_latents_than_announced(tmp_path, latents, count):
+    with pytest.raises(ValueError, match=f"{count} announced"):
+        write(tmp_path / "a.h5", latents, count=count)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_describes_itself(tmp_path, latents):
@@ -89,7 +99,7 @@ def test_a_file_describes_itself(tmp_path, latents):
 
 def test_columns_of_text_and_numbers_come_back(tmp_path, latents):
     texts = ["", "a", "Küche", "a longer name / with % signs", *["x"] * 19]
-    with writing_latents(tmp_path / "a.h5", ATTRIBUTES) as writer:
+    with writing_latents(tmp_path / "a.h5", len(latents), ATTRIBUTES) as writer:
         writer.append(latents)
         writer.column("sample_id", texts)
         writer.column("is_augmented", np.arange(23) % 2 == 0)

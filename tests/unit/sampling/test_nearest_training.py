@@ -13,7 +13,7 @@ SHAPE = (2, 4, 4)
 def latents(tmp_path):
     """600 latents, more than are read at once."""
     rows = np.random.default_rng(0).standard_normal((600, *SHAPE)).astype(np.float16)
-    with writing_latents(tmp_path / "train.h5", {"kind": "encoded"}) as file:
+    with writing_latents(tmp_path / "train.h5", len(rows), {"kind": "encoded"}) as file:
         file.append(rows)
     return tmp_path / "train.h5", rows.astype(np.float64)
 

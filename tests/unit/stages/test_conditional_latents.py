@@ -27,7 +27,7 @@ NAMES = ["flat", "house", "tower"]
 def write(path, conditions, names=NAMES, **columns):
     """Latents that are their own condition's number everywhere."""
     numbers = np.array(conditions)
-    with writing_latents(path, {"kind": "x"} | conditions_attribute(names)) as writer:
+    with writing_latents(path, len(numbers), {"kind": "x"} | conditions_attribute(names)) as writer:
         writer.append(np.broadcast_to(numbers[:, None, None, None], (len(numbers), 2, 4, 4)))
         writer.column(COLUMN, numbers)
         for name, values in columns.items():
@@ -89,7 +89,7 @@ def test_one_condition_can_be_asked_for_by_name(tmp_path):
 
 
 def test_latents_without_conditions_cannot_give_any(tmp_path):
-    with writing_latents(tmp_path / "plain.h5", {"kind": "x"}) as writer:
+    with writing_latents(tmp_path / "plain.h5", 1, {"kind": "x"}) as writer:
         writer.append(np.zeros((1, 2, 4, 4)))
     with pytest.raises(UserError, match=r"plain\.h5: names no conditions"):
         conditions_of(latents_info(tmp_path / "plain.h5"), 1, "sample")

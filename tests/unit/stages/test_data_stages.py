@@ -25,7 +25,7 @@ SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
 def train(tmp_path):
     """Latents of a training split; row n holds the value n everywhere."""
     path = tmp_path / "train.h5"
-    with writing_latents(path, {"kind": "train", "autoencoder_digest": "abc"}) as writer:
+    with writing_latents(path, COUNT, {"kind": "train", "autoencoder_digest": "abc"}) as writer:
         rows = np.arange(COUNT, dtype=np.float32)
         writer.append(np.broadcast_to(rows[:, None, None, None], (COUNT, 2, 4, 4)))
         writer.column("sample_id", [f"s{n}" for n in range(COUNT)])

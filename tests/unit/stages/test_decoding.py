@@ -43,7 +43,9 @@ def autoencoder(tmp_path):
 def latents(tmp_path):
     path = tmp_path / "latents.h5"
     rows = np.random.default_rng(0).normal(size=(7, 2, 16, 16)).astype(np.float32)
-    with writing_latents(path, {"kind": "fake", "autoencoder_digest": "unknown"}) as writer:
+    with writing_latents(
+        path, len(rows), {"kind": "fake", "autoencoder_digest": "unknown"}
+    ) as writer:
         writer.append(rows)
     return path
 
@@ -94,7 +96,7 @@ def test_more_than_there_are_is_refused(latents, autoencoder):
 
 def test_latents_of_other_channels_are_refused(tmp_path, autoencoder):
     path = tmp_path / "latents.h5"
-    with writing_latents(path, {"kind": "fake"}) as writer:
+    with writing_latents(path, 2, {"kind": "fake"}) as writer:
         writer.append(np.zeros((2, 3, 16, 16), dtype=np.float32))
     with pytest.raises(UserError, match=r"latents are \[3, 16, 16\] but .* expects \[2, 16, 16\]"):
         decoded(path, autoencoder)
@@ -102,7 +104,7 @@ def test_latents_of_other_channels_are_refused(tmp_path, autoencoder):
 
 def test_latents_of_another_autoencoder_are_decoded_with_a_warning(tmp_path, autoencoder, caplog):
     path = tmp_path / "latents.h5"
-    with writing_latents(path, {"kind": "fake", "autoencoder_digest": "abc"}) as writer:
+    with writing_latents(path, 1, {"kind": "fake", "autoencoder_digest": "abc"}) as writer:
         writer.append(np.zeros((1, 2, 16, 16), dtype=np.float32))
     decoded(path, autoencoder)
     assert "latents of autoencoder abc" in caplog.text

@@ -14,7 +14,9 @@ LATENTS = torch.randn(8, 2, 4, 4, generator=torch.Generator().manual_seed(0))
 
 
 def ours(path, latents=LATENTS, digest="abc"):
-    with writing_latents(path, {"kind": "fake", "autoencoder_digest": digest}) as writer:
+    with writing_latents(
+        path, len(latents), {"kind": "fake", "autoencoder_digest": digest}
+    ) as writer:
         writer.append(latents.numpy())
         writer.column("noise_index", np.arange(len(latents)))
     return path

@@ -44,7 +44,9 @@ def as_file(tmp_path, latents, name="latents.pt"):
 
 
 def our_file(path, latents, **columns):
-    with writing_latents(path, {"kind": "real", "autoencoder_digest": "abc"}) as writer:
+    with writing_latents(
+        path, len(latents), {"kind": "real", "autoencoder_digest": "abc"}
+    ) as writer:
         writer.append(latents.numpy())
         for name, values in columns.items():
             writer.column(name, values)

@@ -27,7 +27,7 @@ ATTRIBUTES = {
 def write_fakes(path, batches) -> Path:
     """As sampling writes them: batch by batch, then the number of every noise."""
     numbers = np.concatenate([np.arange(batch.start, batch.stop) for batch in batches])
-    with writing_latents(path, ATTRIBUTES) as writer:
+    with writing_latents(path, len(numbers), ATTRIBUTES) as writer:
         for batch in batches:
             writer.append(np.stack([latent(number) for number in batch]))
         writer.column("noise_index", numbers)

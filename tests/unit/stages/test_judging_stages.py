@@ -32,7 +32,7 @@ def write(path, latents, name="", conditions=None):
     attributes = {"autoencoder_digest": "a"}
     if conditions is not None:
         attributes |= conditions_attribute(["one", "two"])
-    with writing_latents(path, attributes) as writer:
+    with writing_latents(path, len(latents), attributes) as writer:
         writer.append(latents)
         if name:
             ids = [f"{name}{n}" for n in range(len(latents))]

@@ -27,7 +27,7 @@ CPU = Compute(torch.device("cpu"), bf16=False)
 
 def latents_file(path, count=8, channels=4):
     draw = torch.Generator().manual_seed(0)
-    with writing_latents(path, {"kind": "real", "autoencoder_digest": "abc"}) as writer:
+    with writing_latents(path, count, {"kind": "real", "autoencoder_digest": "abc"}) as writer:
         writer.append(torch.randn(count, channels, 8, 8, generator=draw).numpy())
         writer.column("noise_index", np.arange(count))
     return path
