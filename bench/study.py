@@ -25,7 +25,7 @@ from study_picture import draw
 from sparring.artefacts.atomic import write_text
 from sparring.artefacts.latents import read_column, read_latents
 from sparring.artefacts.layouts import Layouts
-from sparring.compute import Compute
+from sparring.compute import prepare
 from sparring.evaluation.comparing import FIXED
 from sparring.evaluation.distances import frechet_figure
 from sparring.evaluation.features import RandomConvolutions
@@ -63,7 +63,7 @@ class Study:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.output = args, Path(args.output)
-        self.compute = Compute(torch.device("cpu"), bf16=False)
+        self.compute = prepare("cpu", "auto", 1)
         self.output.mkdir(parents=True, exist_ok=True)
         splits = {n: args.latents / f"{n}.h5" for n in ("train", "val", "test")}
         train, val = (torch.from_numpy(read_latents(splits[n])).float() for n in ("train", "val"))
@@ -257,7 +257,6 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=None)
     parser.add_argument("--picture", type=Path, default=None)
     args = parser.parse_args()
-    torch.set_num_threads(1)
     study = Study(args)
     samples = {"start__42": study.samples("start", 42)}
     for seed in args.seeds:
@@ -269,8 +268,11 @@ def main() -> None:
     if args.picture:
         draw(means(found, runs_of(args.arms, args.seeds)), args.picture)
     if args.table:
-        head = f"# Study of objectives\n\nSeeds {args.seeds}, {args.count} samples of each arm, "
-        head += f"{len(study.held_out)} held out, {platform.machine()}.\n\n"
+        head = (
+            f"# Study of objectives\n\nSeeds {args.seeds}, {args.count} samples of each arm, "
+            f"{len(study.held_out)} held out; {study.compute.description}, "
+            f"{platform.machine()}.\n\n"
+        )
         write_text(args.table, head + text + "\n")
 
 
