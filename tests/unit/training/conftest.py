@@ -1,7 +1,5 @@
 """Tiny denoisers, discriminators and autoencoders, each made anew from the same seeds."""
 
-import os
-import signal
 from functools import partial
 from types import SimpleNamespace
 
@@ -10,6 +8,16 @@ import pytest
 import rivals
 import torch
 import vqgans
+from attempts import (
+    PowerCut,
+    cut_power,
+    flat,
+    run,
+    run_interrupted,
+    same,
+    stopping_at,
+    terminate,
+)
 from diffusers import UNet2DModel
 
 from sparring.artefacts.layouts import LayoutRow, Layouts, writing_layouts
@@ -32,9 +40,7 @@ from sparring.training.denoiser import DenoiserTraining
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
 from sparring.training.finetuning import Finetuning
 from sparring.training.latents import Latents
-from sparring.training.loop import Loop
 from sparring.training.opponents import Critic
-from sparring.training.state import ResumeState
 
 CPU = Compute(torch.device("cpu"), bf16=False)
 
@@ -219,73 +225,6 @@ def uneven(layouts, **keys):
         "autoencoding": partial(autoencoder_training, layouts, **keys),
         "vqgan": partial(vqgan, **{"batch_size": 3} | keys),
     }
-
-
-def run(stage, directory, digest="d", checkpoint_minutes=1e9):
-    """Train to the end, or until somebody stops it."""
-    return Loop(stage, ResumeState(directory, digest), checkpoint_minutes).run()
-
-
-def stopping_at(stage, steps, stop):
-    """Calls `stop` within the numbered steps, counted over this attempt."""
-    plain, count = stage.step, iter(range(10**6))
-
-    def step(epoch, number):
-        terms = plain(epoch, number)
-        if next(count) in steps:
-            stop()
-        return terms
-
-    stage.step = step
-    return stage
-
-
-def terminate():
-    """What a cluster does ahead of the wall time."""
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def run_interrupted(make, directory, survives, stop=terminate, **keys):
-    """Attempts until one ends; attempt n is stopped in its step number survives[n].
-
-    Every attempt starts from freshly made objects, as a new process would.
-    """
-    for steps in [*survives, None]:
-        stage = make()
-        if steps is not None:
-            stopping_at(stage, {steps}, stop)
-        try:
-            return stage, run(stage, directory, **keys)
-        except (InterruptedRun, PowerCut):
-            continue
-    raise AssertionError("the last attempt was stopped too")
-
-
-class PowerCut(Exception):  # noqa: N818 - what happens, not what went wrong
-    """Ends an attempt without any chance to save."""
-
-
-def cut_power():
-    raise PowerCut
-
-
-def flat(tree, path=""):
-    """Tensors and plain values of nested state by path."""
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from flat(value, f"{path}/{key}")
-    elif isinstance(tree, list | tuple):
-        yield from flat(dict(enumerate(tree)), path)
-    else:
-        yield path, tree
-
-
-def same(a, b):
-    """Bitwise equality of nested state."""
-    a, b = dict(flat(a)), dict(flat(b))
-    return a.keys() == b.keys() and all(
-        torch.equal(a[k], b[k]) if isinstance(a[k], torch.Tensor) else a[k] == b[k] for k in a
-    )
 
 
 @pytest.fixture(scope="session")
