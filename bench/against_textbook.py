@@ -110,7 +110,7 @@ def textbook_sampling(model: torch.nn.Module, num_steps: int) -> torch.Tensor:
 
 
 def textbook_critic() -> torch.nn.Module:
-    """The same layers as DCGAN's discriminator is written today."""
+    """The same layers, as DCGAN's discriminator is written today."""
     widths, layers = [CHANNELS, 64, 128, 256, 512], []
     for level, (before, after) in enumerate(pairwise(widths)):
         layers.append(torch.nn.Conv2d(before, after, 4, stride=2, padding=1))

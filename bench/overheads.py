@@ -76,15 +76,15 @@ def saving(folder: Path) -> tuple[float, float]:
 def grid_beside_epoch(count: int = 16) -> tuple[float, float, float]:
     """CPU and wall seconds of unet64_d4's default sample grid, and an epoch's CPU seconds.
 
-    Both are counted up: the grid from `count` samples, the epoch from two steps.
+    Both are extrapolated: the grid from `count` samples, the epoch from two steps.
     """
     import torch
     from workload import BATCH, TRAIN, Steps, random_latents, sampler, training
 
-    from sparring.compute import Compute
+    from sparring.compute import prepare
     from sparring.settings.parts import SampleGrid
 
-    compute, grid = Compute(torch.device("cpu"), bf16=False), SampleGrid()
+    compute, grid = prepare("cpu", "auto", torch.get_num_threads()), SampleGrid()
     steps = Steps(training("unet64_d4", compute, random_latents(BATCH)))
     steps()
     began = time.process_time()
@@ -100,7 +100,7 @@ def grid_beside_epoch(count: int = 16) -> tuple[float, float, float]:
 def table() -> list[str]:
     """A row per overhead."""
     lines = [
-        "| what | CPU s | wall s | of it, wall s of imports; or beside what |",
+        "| what | CPU s | wall s | note: wall s of imports, or share |",
         "|---|---|---|---|",
     ]
 
@@ -133,7 +133,7 @@ def table() -> list[str]:
         add("saving the state of unet64_d4", *saving(Path(folder)))
     cpu, wall, epoch = grid_beside_epoch()
     share = f"{100 * cpu / epoch:.1f} % of an epoch of the reference recipe"
-    add("a sample grid of unet64_d4 as by default", cpu, wall, share)
+    add("a sample grid of unet64_d4, without decoding", cpu, wall, share)
     return lines
 
 

@@ -76,7 +76,8 @@ class Study:
 
     def samples(self, name: str, seed: int) -> np.ndarray:
         """An arm's samples after its last round; made where they are not there yet."""
-        file = self.output / f"{name.replace(' ', '_')}__{seed}.npy"
+        precision = "bf16" if self.compute.bf16 else "fp32"
+        file = self.output / f"{name.replace(' ', '_')}__{seed}__{precision}.npy"
         if not file.exists():
             began = time.process_time()
             model = load_denoiser(self.args.start / "denoiser")[0]

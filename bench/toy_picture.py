@@ -1,4 +1,4 @@
-"""The toy's models as a picture: a model a column."""
+"""The toy's models as a picture, one column per model."""
 
 from pathlib import Path
 

@@ -68,11 +68,9 @@ def training(
     return DenoiserTraining(denoiser(preset), schedule, data, settings, compute, 0, ("bench",))
 
 
-def sampler(
-    preset: str, compute: Compute, num_steps: int, name: str = "ddim", model: Denoiser | None = None
-) -> Sampler:
-    """Of a fresh denoiser, or of `model`."""
-    model = compute.place(model or denoiser(preset)).eval()
+def sampler(preset: str, compute: Compute, num_steps: int, name: str = "ddim") -> Sampler:
+    """Of a fresh denoiser."""
+    model = compute.place(denoiser(preset)).eval()
     settings = SamplingSettings.model_validate({"sampler": name, "num_steps": num_steps})
     return Sampler(model, build_scheduler(NoiseScheduleSettings()), settings, compute)
 

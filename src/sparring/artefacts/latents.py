@@ -31,9 +31,12 @@ class LatentsWriter:
         self._written = 0
 
     def append(self, latents: np.ndarray) -> None:
-        """Add `[B,C,H,W]` float latents; NaN and values beyond half precision are refused."""
+        """Add `[B,C,H,W]` float latents; NaN and values beyond half precision are refused.
+
+        Raises ValueError where they are more than announced.
+        """
         rows = storable(latents, self._path)
-        if self._written == 0:  # rows lie one after another and are read in one piece
+        if "latents" not in self._file:  # rows lie one after another and are read in one piece
             self._file.create_dataset("latents", (self._count, *rows.shape[1:]), DTYPE)
         if self._written + len(rows) > self._count:
             raise ValueError(f"{self._path}: more latents than the {self._count} announced")

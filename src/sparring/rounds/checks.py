@@ -9,8 +9,8 @@ from ..errors import UserError
 from ..settings.dataset import ManifestDataset
 from ..settings.experiment import AdversarialExperiment, PretrainExperiment, StartedExperiment
 from .conditions import check_conditions
-from .denoisers import check_preset, check_start, check_steps
-from .discriminators import check_discriminator
+from .denoiser_checks import check_preset, check_start, check_steps
+from .discriminator_checks import check_discriminator
 from .loading import Rounds
 from .objectives import check_objective
 from .semantic import check_semantic, measures_layouts

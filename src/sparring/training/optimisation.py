@@ -75,7 +75,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -
     """Take up what `optimizer.state_dict()` gave, with moments laid out as the parameters are now.
 
     Adam's fused step on a CPU goes through memory in order without a look at the layout, and a job
-    may have saved its state where bf16 wants the channels last, and go on where it does not.
+    may have saved its state where bf16 wants the channels last, and go on where it does not. For
+    fused optimisers: they also keep the number of steps on the parameters' device.
     """
     optimizer.load_state_dict(state)
     for p, moments in optimizer.state.items():

@@ -206,7 +206,8 @@ def vqgan(adversarial=True, **keys):
 def uneven(layouts, **keys):
     """Makers of stages that are not easily shared out: a last batch of one row, weights by
     timestep, a schedule that hangs on validation, several terms."""
-    pictures = {"sample_interval": 1, "sample_grid": {"num_samples": 2, "num_steps": 1}}
+    grid = {"num_samples": 2, "sampler": "ddpm", "num_steps": 1}  # it draws random numbers
+    pictures = {"sample_interval": 1, "sample_grid": grid}
     wide = AdversarialLoss(timesteps=(0.0, 0.6))
     plain = {"spectral": True, "relativistic": False}  # of pairs see `descending`
     pushing = itself(alpha=1.5, max_rise=0.02)  # the third of five epochs is too much

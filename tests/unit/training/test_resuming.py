@@ -121,7 +121,7 @@ def test_pictures_do_not_disturb_training(tiny, tmp_path):
         return tiny.pretraining(
             picture=lambda epoch, samples: drawn.append((epoch, samples)),
             sample_interval=interval,
-            sample_grid={"num_samples": 3, "num_steps": 2},
+            sample_grid={"num_samples": 3, "sampler": "ddpm", "num_steps": 2},
         )
 
     plain = tiny.run_interrupted(lambda: make(0), tmp_path / "a", [])

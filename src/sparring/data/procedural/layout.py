@@ -12,13 +12,13 @@ from sparring.data.procedural.model import (
     BALCONY,
     WALL,
     Dice,
+    Plan,
     Room,
     Scale,
     exposed_walls,
 )
 from sparring.data.procedural.openings import (
     NEEDS_DAYLIGHT,
-    Plan,
     access_tree,
     cut_balcony_door,
     cut_front_door,

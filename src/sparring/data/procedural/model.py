@@ -127,6 +127,15 @@ class Room:
         return Box(self.x0, self.y0, self.x1 + wall, self.y1 + wall)
 
 
+@dataclass(slots=True)
+class Plan:
+    """The rooms of an apartment and the openings cut into their walls."""
+
+    rooms: list[Room]
+    patches: list[tuple[int, Box]] = field(default_factory=list)
+    """Class and pixels of every opening, painted over the walls in this order."""
+
+
 class Scale:
     """Converts design lengths (pixels of a 64-pixel layout) to pixels of the wanted size.
 

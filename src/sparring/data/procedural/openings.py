@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from sparring.data.procedural.model import (
     BALCONY,
@@ -16,8 +15,8 @@ from sparring.data.procedural.model import (
     STORAGE,
     WC,
     WINDOW,
-    Box,
     Dice,
+    Plan,
     Room,
     Scale,
     Segment,
@@ -40,15 +39,6 @@ _OPEN_PLAN = {(HALL, HALL): 1.0, (LIVING_ROOM, HALL): 0.5, (KITCHEN, LIVING_ROOM
 _DAYLIT = (LIVING_ROOM, BEDROOM, KITCHEN)
 NEEDS_DAYLIGHT = (LIVING_ROOM, BEDROOM)
 """Main rooms: each has a window or the balcony."""
-
-
-@dataclass(slots=True)
-class Plan:
-    """The rooms of an apartment and the openings cut into their walls."""
-
-    rooms: list[Room]
-    patches: list[tuple[int, Box]] = field(default_factory=list)
-    """Class and pixels of every opening, painted over the walls in this order."""
 
 
 def access_tree(rooms: Sequence[Room], scale: Scale) -> list[tuple[Room, Room]] | None:

@@ -33,7 +33,7 @@ LEFT_OUT: tuple[LeftOut, ...] = (
     LeftOut(("*wandb*", "*tensorboard*", "*mlflow*", "*comet*", "*logger*", "*logging*",
              "*log_interval", "*log_every*", "*verbose"), _TRACKING),
     LeftOut(("*use_amp", "*.amp", "amp", "*mixed_precision", "*fp16", "*bf16", "*precision"),
-            "`precision` in config.yaml, for all experiments: auto is bf16 where the GPU has it"),
+            "`precision` in config.yaml: auto is bf16 where the hardware has units for it"),
     LeftOut(("*early_stopping*", "*patience", "*min_delta"),
             "all epochs are trained; the weights of the best validation are handed on"),
     LeftOut(("*accumulat*",),

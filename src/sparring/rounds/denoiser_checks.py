@@ -1,4 +1,4 @@
-"""Refusals of denoisers that do not fit the latents, and of samplers that ask too many steps."""
+"""Refusals of denoisers that do not fit the latents, and of samplers with too many steps."""
 
 from ..errors import UserError
 from ..models.presets import PRESETS

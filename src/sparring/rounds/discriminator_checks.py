@@ -15,7 +15,8 @@ from .volume_checks import check_patients
 def check_discriminator(
     rounds: Rounds, name: str, experiment: AdversarialExperiment, shape: LatentShape
 ) -> None:
-    """Refuse a discriminator that does not fit the latents, or that nothing trains."""
+    """Refuse a discriminator that does not fit the latents, or that nothing trains; on volumes also
+    patients too few to be split."""
     settings, least = experiment.discriminator, min(shape.sides)
     if shape.dims == 3:
         check_patients(rounds, name, experiment)
