@@ -41,11 +41,11 @@ class LatentDiscriminator(ModelMixin, ConfigMixin):
     ) -> None:
         """`spectral` keeps the largest singular value of every layer at 1 (Miyato et al. 2018)."""
         super().__init__()
-        halving = {2: _Halving2d, 3: _Halving3d}[spatial_dims]
+        conv = {2: _Halving, 3: nn.Conv3d}[spatial_dims]
         widths = [latent_channels, *(base_channels * 2**level for level in range(num_layers))]
         blocks: list[nn.Module] = []
         for level in range(num_layers):
-            blocks.append(halving(widths[level], widths[level + 1]))
+            blocks.append(conv(widths[level], widths[level + 1], 4, stride=2, padding=1))
             if level > 0:
                 blocks.append(nn.GroupNorm(_groups(widths[level + 1]), widths[level + 1]))
             blocks.append(nn.LeakyReLU(0.2))
@@ -91,22 +91,12 @@ class LatentDiscriminator(ModelMixin, ConfigMixin):
         return x
 
 
-class _Halving3d(nn.Conv3d):
-    """A convolution of side 4, stride 2 and padding 1."""
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__(channels, width, 4, stride=2, padding=1)
-
-
-class _Halving2d(nn.Conv2d):
-    """The same on a plane.
+class _Halving(nn.Conv2d):
+    """A convolution of side 4, stride 2 and padding 1, and of no other.
 
     On a CPU, where next to nothing is left of the plane, it is one matrix product: oneDNN's
     convolution then takes two to three times as long, in fp32 and in bf16.
     """
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__(channels, width, 4, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B,C,H,W] -> [B,width,H/2,W/2], rounded down."""
