@@ -1,4 +1,4 @@
-"""Models beside each other: paired differences of their figures, over training seeds."""
+"""Models beside each other: paired differences of their figures, over training runs."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -7,15 +7,17 @@ from .statistics import Estimate, Figure, estimate_of
 
 Better = Literal["lower", "higher"]
 
-FIXED = ("fixed_auc_linear", "fixed_auc_cnn")
-"""What the verdict rests on: every model's AUC by the same scorers."""
+LATENT = ("auc_linear", "kernel")
+DECODED = ("decoded_auc_linear", "decoded_kernel")
+DECIDING = (*LATENT, *DECODED)
+"""What the verdict rests on: the AUC of linear judges trained on a model alone, and the kernel
+distance; of latents, and where they are decoded, of what people look at. The two fail differently:
+a discriminant whitens and sees faint directions, a kernel weighs directions by their size."""
 
 BETTER: dict[str, Better] = {
-    **dict.fromkeys(FIXED, "lower"),
-    "auc_linear": "lower",
+    **dict.fromkeys(DECIDING, "lower"),
     "auc_cnn": "lower",
     "frechet": "lower",
-    "kernel": "lower",
     "precision": "higher",
     "recall": "higher",
     "density": "higher",
@@ -35,10 +37,17 @@ BETTER: dict[str, Better] = {
 }
 """Figures that are compared, and which way is better."""
 
+CONTROLS = {"control": "control", "control_time": "control of equal time"}
+"""Arms without the objective, and what sentences call them: of as many updates, and of as much
+measured time."""
+BASELINES = ("start", "start_matched", "start_better_solver")
+"""Models without any training: as it started, with the moments of its samples matched to those of
+the train latents, and with a better solver."""
+
 
 @dataclass(frozen=True)
 class Model:
-    """One judged model, or the null: its name, place in the experiment and figures."""
+    """One judged model, or real against real: its name, place in the experiment and figures."""
 
     name: str
     figures: dict[str, Figure]
@@ -68,66 +77,71 @@ class Model:
 
 @dataclass(frozen=True)
 class Difference:
-    """A model's figure minus that of another, paired."""
+    """A model's figure minus that of another, paired, over `runs` training runs."""
 
     model: str
-    against: Literal["control", "start", "null"]
+    against: str
     figure: str
     estimate: Estimate
+    runs: int
 
     @property
-    def improves(self) -> bool:
-        """Better, the whole interval."""
+    def p(self) -> float:
+        """One-sided, of "is better"."""
         lower = BETTER[self.figure] == "lower"
-        return self.estimate.below_zero if lower else self.estimate.above_zero
+        return self.estimate.p_below() if lower else self.estimate.p_above()
 
-    @property
-    def worsens(self) -> bool:
-        """Worse, the whole interval."""
+    def p_worse_by_less_than(self, margin: float) -> float:
+        """One-sided, of "is worse by less than `margin`" (non-inferiority)."""
         lower = BETTER[self.figure] == "lower"
-        return self.estimate.above_zero if lower else self.estimate.below_zero
+        return self.estimate.p_below(margin) if lower else self.estimate.p_above(-margin)
 
     def to_json(self) -> dict[str, Any]:
         """As comparisons.json lists it."""
-        e = self.estimate
+        found = self.estimate.to_json()
         return {
             "model": self.model,
             "against": self.against,
             "figure": self.figure,
-            "difference": e.value,
-            "low": e.low,
-            "high": e.high,
-            "se": e.se,
+            "difference": found.pop("value"),
+            **found,
+            "p": self.p,
+            "runs": self.runs,
             "better": BETTER[self.figure],
         }
 
 
 def differences(models: list[Model], null: Model) -> list[Difference]:
-    """Every place against the control at its iteration, the start and the null.
+    """Every place against the controls at its iteration, the baselines and real against real.
 
-    Runs with several training seeds are paired seed by seed: an arm with its own control, both with
-    the start that they share.
+    Training runs with several seeds are paired seed by seed: an arm with its own control, both
+    with the start that they share.
     """
     found = []
+    of_place = {model.place: model for model in models if model.seed is None}
     for place in dict.fromkeys(model.place for model in models):
         runs = [model for model in models if model.place == place]
-        rivals: dict[Any, list[Model]] = {}
+        rivals: dict[str, list[Model]] = {}
         if runs[0].arm == "adversarial":
-            rivals["control"] = _controls(runs, models)
-        if place != "start":
-            rivals["start"] = [m for m in models if m.place == "start"] * len(runs)
+            rivals = {arm: _same_iteration(arm, runs, models) for arm in CONTROLS}
+        rivals |= {
+            name: [of_place[name]] * len(runs)
+            for name in BASELINES
+            if name in of_place and place != name
+        }
         rivals["null"] = [null] * len(runs)
         for against, others in rivals.items():
             for figure in BETTER:
                 pairs = list(zip(runs, others, strict=False))
                 if pairs and all(figure in m.figures for pair in pairs for m in pair):
                     runs_of = [a.figures[figure].minus(b.figures[figure]) for a, b in pairs]
-                    found.append(Difference(place, against, figure, estimate_of(runs_of)))
+                    estimate = estimate_of(runs_of)
+                    found.append(Difference(place, against, figure, estimate, len(pairs)))
     return found
 
 
-def _controls(runs: list[Model], models: list[Model]) -> list[Model]:
-    """The control of every run, in their order; none where there is no control arm."""
-    place = f"control/iteration_{runs[0].iteration}"
+def _same_iteration(arm: str, runs: list[Model], models: list[Model]) -> list[Model]:
+    """An arm's model of every run, in their order; none where there is no such arm."""
+    place = f"{arm}/iteration_{runs[0].iteration}"
     of_seed = {model.seed: model for model in models if model.place == place}
     return [of_seed[run.seed] for run in runs if run.seed in of_seed]

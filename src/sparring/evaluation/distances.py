@@ -1,8 +1,10 @@
-"""Fréchet and kernel distance between two feature sets, with resamples."""
+"""Fréchet and kernel distance between two feature sets, with jackknives."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from .statistics import Draws, Figure
+from .statistics import Figure, Parts, jackknife
 
 Array = np.ndarray
 _BLOCK = 512
@@ -14,19 +16,19 @@ def frechet_distance(x: Array, y: Array) -> float:
     Dowson & Landau 1982; Heusel et al. 2017, eq. 6. Biased upwards by about d (d + 3) / 4 (1/N +
     1/M) mean variances, so compare only at equal N and M and beside a real-against-real figure.
     """
-    return _frechet(*_moments(x, np.ones(len(x))), *_moments(y, np.ones(len(y))))
+    m_x, m_y = x.mean(0), y.mean(0)
+    s_x, s_y = (np.cov(z, rowvar=False).reshape(z.shape[1], -1) for z in (x, y))
+    root = _sqrt(s_x)
+    eigenvalues = np.linalg.eigvalsh(root @ s_y @ root)
+    cross = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
+    mean = m_x - m_y
+    return float(mean @ mean + np.trace(s_x) + np.trace(s_y) - 2 * cross)
 
 
-def frechet_figure(x: Array, y: Array, x_draws: Draws, y_draws: Draws) -> Figure:
-    """Fréchet distance of samples x `[N,d]` to reals y `[M,d]`, resampled.
-
-    A resample holds rows twice, which raises distances: only the spread of resamples counts.
-    """
-    resamples = [
-        _frechet(*_moments(x, w), *_moments(y, v))
-        for w, v in zip(x_draws.weights, y_draws.weights, strict=True)
-    ]
-    return Figure.of(frechet_distance(x, y), np.array(resamples))
+def frechet_figure(x: Array, y: Array, parts: Parts) -> Figure:
+    """Fréchet distance of samples x `[N,d]` to reals y `[M,d]`."""
+    figures = jackknife(lambda ours, theirs: {"": frechet_distance(x[ours], y[theirs])}, parts)
+    return figures[""]
 
 
 def polynomial_kernel(x: Array, y: Array) -> Array:
@@ -39,60 +41,60 @@ def kernel_distance(x: Array, y: Array) -> float:
 
     Zero in expectation for equal distributions, so it may be negative.
     """
-    ones = [np.ones((1, len(rows))) for rows in (x, y)]
-    return float(_mmd(x, y, np.arange(len(x)), np.arange(len(y)), *ones)[0])
+    return kernel_figure(x, y, np.arange(len(x)), np.arange(len(y))).value
 
 
-def kernel_figure(x: Array, y: Array, x_draws: Draws, y_draws: Draws) -> Figure:
-    """Kernel distance of samples x `[N,d]` to reals y `[M,d]`, resampled.
+def kernel_figure(x: Array, y: Array, x_groups: Array, y_groups: Array) -> Figure:
+    """Kernel distance of samples x `[N,d]` to reals y `[M,d]`, with a delete-one jackknife.
 
-    Pairs of a row with itself, its bootstrap copy or another copy of its original are not
-    independent and would bias the estimate: they are not counted.
+    Every original and every noise is left out on its own: sums of kernels over its rows give the
+    distance without it in closed form. The difference of two such figures is the relative test of
+    Bounliphone et al. 2016. Pairs of rows of one original are not independent and are not counted.
     """
-    w = np.concatenate([np.ones((1, len(x))), x_draws.weights])
-    v = np.concatenate([np.ones((1, len(y))), y_draws.weights])
-    values = _mmd(x, y, x_draws.groups, y_draws.groups, w, v)
-    return Figure.of(float(values[0]), values[1:])
+    within_x, within_y = _within(x, x_groups), _within(y, y_groups)
+    rows, columns = np.zeros(len(x)), np.zeros(len(y))
+    for block in _blocks(len(x)):
+        kernel = polynomial_kernel(x[block], y)
+        rows[block] = kernel.sum(1)
+        columns += kernel.sum(0)
+    n, m, across = len(x), len(y), rows.sum()
+    sizes, of_x = _per_group(np.ones(n), x_groups), _per_group(rows, x_groups)
+    without_x = within_x.without + within_y.mean - 2 * (across - of_x) / ((n - sizes) * m)
+    sizes, of_y = _per_group(np.ones(m), y_groups), _per_group(columns, y_groups)
+    without_y = within_x.mean + within_y.without - 2 * (across - of_y) / (n * (m - sizes))
+    value = within_x.mean + within_y.mean - 2 * across / (n * m)
+    return Figure.of(float(value), without_x, without_y)
 
 
-def _mmd(x: Array, y: Array, x_groups: Array, y_groups: Array, w: Array, v: Array) -> Array:
-    """One value per row of the weights w `[B,N]`, v `[B,M]`; kernels in blocks of rows, so that
-    memory does not grow with N squared."""
-    within = _within(x, x_groups, w) + _within(y, y_groups, v)
-    across = np.zeros(len(w))
-    for rows in _blocks(len(x)):
-        across += ((polynomial_kernel(x[rows], y) @ v.T) * w[:, rows].T).sum(0)
-    return within - 2 * across / (w.sum(1) * v.sum(1))
+@dataclass(frozen=True)
+class _Within:
+    """The mean kernel over pairs of rows of different groups: of all, and without each group."""
+
+    mean: float
+    without: Array
 
 
-def _within(x: Array, groups: Array, w: Array) -> Array:
-    """The mean kernel over pairs of different groups, per row of the weights `[B,N]`."""
-    total = np.zeros(len(w))
-    for rows in _blocks(len(x)):
-        kernel = polynomial_kernel(x[rows], x)
-        kernel[groups[rows][:, None] == groups[None]] = 0
-        total += ((kernel @ w.T) * w[:, rows].T).sum(0)
-    shares = np.stack([np.bincount(groups, row) for row in w])
-    return total / (w.sum(1) ** 2 - (shares**2).sum(1))
+def _within(x: Array, groups: Array) -> _Within:
+    rows = np.empty(len(x))
+    for block in _blocks(len(x)):
+        kernel = polynomial_kernel(x[block], x)
+        kernel[groups[block][:, None] == groups[None]] = 0
+        rows[block] = kernel.sum(1)
+    total, of_group = rows.sum(), _per_group(rows, groups)
+    sizes = _per_group(np.ones(len(x)), groups)
+    pairs = len(x) ** 2 - (sizes**2).sum()
+    # A group is in 2 sizes (N - sizes) ordered pairs: as the first and as the second of them.
+    without = (total - 2 * of_group) / (pairs - 2 * sizes * (len(x) - sizes))
+    return _Within(float(total / pairs), without)
+
+
+def _per_group(values: Array, groups: Array) -> Array:
+    """The sum of one value per row over each group, in the order of the groups' names."""
+    return np.bincount(np.unique(groups, return_inverse=True)[1], values)
 
 
 def _blocks(count: int) -> list[slice]:
     return [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
-
-
-def _moments(x: Array, weights: Array) -> tuple[Array, Array]:
-    """Mean `[d]` and covariance `[d,d]` of rows that count as often as the weights say."""
-    mean = weights @ x / weights.sum()
-    centred = x - mean
-    return mean, (centred * weights[:, None]).T @ centred / (weights.sum() - 1)
-
-
-def _frechet(m_x: Array, s_x: Array, m_y: Array, s_y: Array) -> float:
-    root = _sqrt(s_x)
-    eigenvalues = np.linalg.eigvalsh(root @ s_y @ root)
-    cross = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
-    mean = m_x - m_y
-    return float(mean @ mean + np.trace(s_x) + np.trace(s_y) - 2 * cross)
 
 
 def _sqrt(matrix: Array) -> Array:

@@ -10,20 +10,21 @@ from ..randomness import key_seed
 from ..settings.parts import EvaluationSettings
 from .distances import frechet_figure, kernel_figure
 from .features import RandomConvolutions
-from .judges import JUDGES
+from .judges import JUDGES, LinearJudge
 from .neighbours import Projected, manifold_figures, memorisation_figure
-from .statistics import Draws, Figure
-from .two_sample import Rows, auc_figure, train_panel
+from .statistics import Figure, Parts, jackknife
+from .two_sample import Rows, judge_seeds, own_auc
 
 KERNEL_FEATURES = 64
 """The kernel distance takes no more: at 5,000 rows it says little in more dimensions."""
+_BLOCK = 512
 
 
 @dataclass(frozen=True)
 class Judged:
     """Everything that one model's figures are made from.
 
-    `samples` are the model's, or training reals for the null; `reference` fixes the scale of
+    `samples` are the model's, or training reals in their place; `reference` fixes the scale of
     features; `samples_at`, `train_at` and `held_out_at` are the same, and all training latents,
     projected.
     """
@@ -35,42 +36,73 @@ class Judged:
     train_at: Projected
     held_out_at: Projected
 
-    def draws(self, settings: EvaluationSettings) -> tuple[Draws, Draws]:
-        """Of samples and of held-out reals, the same for every model."""
-        return draws_of(self.samples.groups, self.held_out.groups, settings)
-
-
-def draws_of(
-    samples: np.ndarray, held_out: np.ndarray, settings: EvaluationSettings
-) -> tuple[Draws, Draws]:
-    """Resamples of groups of samples `[N]` and of held-out reals `[M]`."""
-    return (
-        Draws.of(samples, settings.bootstrap, settings.seed, "samples"),
-        Draws.of(held_out, settings.bootstrap, settings.seed, "held_out"),
-    )
-
 
 def judge(judged: Judged, settings: EvaluationSettings) -> dict[str, Figure]:
     """All figures by name; design and meaning in docs/evaluation.md."""
-    _require_held_out(judged.held_out, settings)
-    sample_draws, real_draws = judged.draws(settings)
-    figures = {}
-    for name, family in JUDGES.items():
-        panel = train_panel(
-            family, judged.held_out, judged.samples, settings.judge_seeds, settings.seed
-        )
-        scored = panel.scores(judged.held_out), panel.scores(judged.samples)
-        figures[f"auc_{name}"] = auc_figure(*scored, real_draws, sample_draws)
-    samples, reals = _features(judged, settings)
-    figures["frechet"] = frechet_figure(samples, reals, sample_draws, real_draws)
+    samples, held_out = judged.samples, judged.held_out
+    _require_held_out(held_out, settings)
+    parts = Parts.of(samples.groups, held_out.groups, settings.seed)
+    seeds = judge_seeds(settings.seed, settings.judge_seeds)
+    figures = {
+        f"auc_{name}": own_auc(family, held_out, samples, parts, seeds)
+        for name, family in JUDGES.items()
+    }
+    x, y = _features(judged, settings.feature_dim, settings.seed)
+    figures["frechet"] = frechet_figure(x, y, parts)
     few = slice(0, KERNEL_FEATURES)
-    figures["kernel"] = kernel_figure(samples[:, few], reals[:, few], sample_draws, real_draws)
-    figures |= manifold_figures(samples, reals, sample_draws, real_draws)
-    seeds = [key_seed(settings.seed, "evaluation", "train", n) for n in range(settings.judge_seeds)]
+    figures["kernel"] = kernel_figure(x[:, few], y[:, few], samples.groups, held_out.groups)
+    figures |= manifold_figures(x, y, (samples.groups, held_out.groups), parts)
+    draws = [key_seed(settings.seed, "evaluation", "train", n) for n in range(len(seeds))]
     figures["memorisation"] = memorisation_figure(
-        judged.samples_at, judged.train_at, judged.held_out_at, sample_draws, seeds
+        judged.samples_at, judged.train_at, judged.held_out_at, parts, draws
     )
-    return figures
+    return figures | moment_figures(samples.latents, parts)
+
+
+def judge_maps(
+    samples: Rows, held_out: Rows, settings: EvaluationSettings
+) -> dict[str, Figure]:
+    """The two figures that decide, of decoded samples against original reals `[N,C,H,W]`."""
+    parts = Parts.of(samples.groups, held_out.groups, settings.seed)
+    seeds = judge_seeds(settings.seed, settings.judge_seeds)
+    features = RandomConvolutions.like(held_out.latents, KERNEL_FEATURES, settings.seed)
+    x, y = features(samples.latents), features(held_out.latents)
+    mean, std = y.mean(0), y.std(0) + 1e-12
+    pair = ((z - mean) / std for z in (x, y))
+    return {
+        "decoded_auc_linear": own_auc(LinearJudge(), held_out, samples, parts, seeds),
+        "decoded_kernel": kernel_figure(*pair, samples.groups, held_out.groups),
+    }
+
+
+def moment_figures(latents: np.ndarray, parts: Parts) -> dict[str, Figure]:
+    """`latent_mean` and `latent_std` of samples `[N,C,...]`: root mean squares over channels.
+
+    They show a wrong scale, of which solver error is one cause: standardised train latents have
+    about 0 and 1.
+    """
+    first, second = [], []
+    for start in range(0, len(latents), _BLOCK):  # float64 of all would be gigabytes
+        flat = latents[start : start + _BLOCK].reshape(-1, latents.shape[1], _size(latents))
+        flat = flat.astype(float)
+        first.append(flat.mean(-1))
+        second.append(np.square(flat).mean(-1))
+    means, squares = np.concatenate(first), np.concatenate(second)  # [N,C]
+
+    def compute(kept: np.ndarray, _: np.ndarray) -> dict[str, float]:
+        mean = means[kept].mean(0)
+        variance = squares[kept].mean(0) - mean**2
+        return {
+            "latent_mean": float(np.sqrt(np.square(mean).mean())),
+            "latent_std": float(np.sqrt(variance.mean())),
+        }
+
+    return jackknife(compute, parts)
+
+
+def _size(latents: np.ndarray) -> int:
+    """Values per channel of a latent."""
+    return int(np.prod(latents.shape[2:]))
 
 
 def figures_json(figures: dict[str, Figure]) -> dict[str, Any]:
@@ -78,10 +110,10 @@ def figures_json(figures: dict[str, Figure]) -> dict[str, Any]:
     return {name: figure.to_json() for name, figure in figures.items()}
 
 
-def _features(judged: Judged, settings: EvaluationSettings) -> tuple[np.ndarray, np.ndarray]:
+def _features(judged: Judged, dim: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Of samples and held-out reals, standardised by the reference: the scale of a random
     projection means nothing."""
-    features = RandomConvolutions.like(judged.reference, settings.feature_dim, settings.seed)
+    features = RandomConvolutions.like(judged.reference, dim, seed)
     scale = features(judged.reference)
     mean, std = scale.mean(0), scale.std(0) + 1e-12
     samples, reals = features(judged.samples.latents), features(judged.held_out.latents)

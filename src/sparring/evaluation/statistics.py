@@ -1,180 +1,207 @@
-"""Figures with repeats and resamples, and what differences of them say."""
+"""Figures with their uncertainty, and what differences of them say.
 
+The chance in a figure has up to three sources, and each is measured on its own:
+
+- the data (which reals were held out, which noises were drawn): a jackknife. One fixed partition
+  cuts originals and noises into groups, the same for all models; the figure is computed again
+  without each group, judges trained anew included (Efron & Tibshirani 1993, chapter 11);
+- the instrument (random features, a judge's initialisation and folds): its seeds;
+- training: runs with different seeds.
+
+The standard error adds the three up, and each is known as well as its number of repeats allows:
+degrees of freedom by Satterthwaite (1946), quantiles of Student's t.
+bench/calibration.py counts how often all this is wrong.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.stats import t as student_t
 
+from ..errors import UserError
 from ..randomness import numpy_generator
 
 Array = np.ndarray
-_LEAST_QUANTILE = 2.0  # the protocol speaks of 2 standard errors
+
+GROUPS = 10
+"""Groups that a jackknife leaves out, one at a time."""
+_FEWEST = 4
+"""Originals: with fewer, a fold of a judge could be left without any."""
+
+
+def count_groups(*names: Array) -> int:
+    """How many groups a jackknife has, where `names` are the originals (noises) of each side.
+
+    Raises UserError where a side has too few.
+    """
+    fewest = min(len(np.unique(side)) for side in names)
+    if fewest < _FEWEST:
+        raise UserError(
+            f"evaluation: {fewest} originals are held out (or noises sampled), expected at least "
+            f"{_FEWEST}; hold out more layouts or raise evaluation.num_samples"
+        )
+    return min(GROUPS, fewest)
+
+
+def partition(names: Array, groups: int, seed: int, what: str) -> Array:
+    """The group of every row, 0 to `groups` - 1, `[N]`; rows of one name share a group.
+
+    The same names give the same groups, so figures of different models leave out the same data,
+    which is what makes their differences paired.
+    """
+    unique, numbers = np.unique(names, return_inverse=True)
+    order = numpy_generator(seed, "evaluation", "partition", what).permutation(len(unique))
+    return (order % groups)[numbers]
 
 
 @dataclass(frozen=True)
-class Draws:
-    """Resamples of rows, the same for every model: how often each row is drawn.
+class Parts:
+    """The groups that a jackknife leaves out: of samples `[N]` and of reals `[M]`."""
 
-    Copies of one original are no independent evidence, so rows of one group are drawn together.
-    The same seed and groups give the same draws: figures of different models are then resampled
-    together, which is what makes their differences paired.
-    """
-
-    groups: Array
-    """The number of each row's group, `[N]`."""
-    counts: Array
-    """How often each group is drawn, float64 `[B,G]`."""
+    samples: Array
+    reals: Array
 
     @classmethod
-    def of(cls, groups: Array, resamples: int, seed: int, what: str) -> "Draws":
-        """`resamples` bootstrap draws of the groups that name rows `[N]`; keyed by `what`."""
-        names, numbers = np.unique(groups, return_inverse=True)
-        counts = np.empty((resamples, len(names)))
-        for b in range(resamples):
-            draw = numpy_generator(seed, "evaluation", "resample", what, b)
-            chosen = draw.integers(len(names), size=len(names))
-            while len(names) > 1 and (chosen == chosen[0]).all():  # one alone has no distances
-                chosen = draw.integers(len(names), size=len(names))
-            counts[b] = np.bincount(chosen, minlength=len(names))
-        return cls(numbers, counts)
+    def of(cls, samples: Array, reals: Array, seed: int) -> "Parts":
+        """From the originals (noises) that rows belong to."""
+        count = count_groups(samples, reals)
+        return cls(
+            partition(samples, count, seed, "samples"), partition(reals, count, seed, "held_out")
+        )
 
     @property
-    def size(self) -> int:
-        """The number of resamples, B."""
-        return len(self.counts)
-
-    @cached_property
-    def weights(self) -> Array:
-        """How often each row is drawn, float64 `[B,N]`."""
-        return self.counts[:, self.groups]
-
-    def means(self, values: Array) -> Array:
-        """The mean of one value per row, `[N]`, in every resample, `[B]`."""
-        return self.weights @ values / self.weights.sum(1)
+    def count(self) -> int:
+        """The number of groups, G."""
+        return int(self.reals.max()) + 1
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: its value in each repeat with another seed of the instrument, and in resamples.
+    """A figure: its value with each seed of the instrument, and how parts of the data change it.
 
-    `values` is `[S]` and `resamples` `[S,B]`; S is 1 where the instrument draws nothing.
+    `values` is `[S]`; S is 1 where the instrument draws nothing. Every array of `deviations` is
+    `[S,n]`: the value without one of n independent parts of the data, minus the value with all.
     """
 
     values: Array
-    resamples: Array
+    deviations: tuple[Array, ...]
 
     @classmethod
-    def of(cls, value: float, resamples: Array) -> "Figure":
-        """Of an instrument without repeats; `resamples` is `[B]`."""
-        return cls(np.array([value]), np.asarray(resamples)[None])
-
-    @classmethod
-    def mean_of(cls, values: Array, draws: Draws) -> "Figure":
-        """The mean over rows of one value each, `[N]`."""
-        return cls.of(float(values.mean()), draws.means(values))
+    def of(cls, value: float, *left_out: Array) -> "Figure":
+        """Of an instrument without seeds; `left_out` are values `[n]` without each part."""
+        return cls(np.array([value]), tuple(np.asarray(v)[None] - value for v in left_out))
 
     @property
     def value(self) -> float:
-        """The mean of the repeats."""
+        """The mean over the instrument's seeds."""
         return float(self.values.mean())
 
-    @property
-    def standard_error(self) -> float:
-        """sqrt(v + s^2/S): v from resampled rows, s^2 between the repeats.
-
-        v is the mean of the repeats' own variances and not that of their mean: all repeats train
-        on parts of the same rows, so averaging them does not average the rows' chance away.
-        """
-        between = self.values.var(ddof=1) / len(self.values) if len(self.values) > 1 else 0.0
-        return float(np.sqrt(self.resamples.var(axis=1, ddof=1).mean() + between))
-
     def minus(self, other: "Figure") -> "Figure":
-        """The paired difference: repeat by repeat, resample by resample."""
-        if self.resamples.shape != other.resamples.shape:
+        """The paired difference: seed by seed, part by part."""
+        ours, theirs = ([d.shape for d in f.deviations] for f in (self, other))
+        if self.values.shape != other.values.shape or ours != theirs:
             raise ValueError(
-                f"figures of {self.resamples.shape} and {other.resamples.shape} repeats and "
-                "resamples cannot be paired"
+                f"figures of {ours} and {theirs} seeds and left-out parts cannot be paired"
             )
-        return Figure(self.values - other.values, self.resamples - other.resamples)
+        pairs = zip(self.deviations, other.deviations, strict=True)
+        return Figure(self.values - other.values, tuple(a - b for a, b in pairs))
 
     def to_json(self) -> dict[str, Any]:
         """Value, standard error, 95 % interval and what a paired difference needs, as JSON."""
-        estimate = estimate_of([self])
-        return {
-            "value": self.value,
-            "se": self.standard_error,
-            "low": estimate.low,
-            "high": estimate.high,
-            "values": [_rounded(v) for v in self.values],
-            "resamples": [[_rounded(v) for v in row] for row in self.resamples],
+        return estimate_of([self]).to_json() | {
+            "values": [_rounded(v, 8) for v in self.values],
+            "deviations": [
+                [[_rounded(v, 5) for v in row] for row in part] for part in self.deviations
+            ],
         }
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Figure":
         """What `to_json` wrote."""
-        return cls(np.array(content["values"]), np.array(content["resamples"]))
+        parts = tuple(np.array(part) for part in content["deviations"])
+        return cls(np.array(content["values"]), parts)
+
+
+def jackknife(
+    compute: Callable[[Array, Array], dict[str, float]], parts: Parts
+) -> dict[str, Figure]:
+    """Figures by name from `compute(samples, reals)`, which gets the rows to use as bool arrays:
+    all, then without group g of both."""
+    everything = compute(np.ones(len(parts.samples), bool), np.ones(len(parts.reals), bool))
+    without = [compute(parts.samples != g, parts.reals != g) for g in range(parts.count)]
+    return {
+        name: Figure.of(value, np.array([part[name] for part in without]))
+        for name, value in everything.items()
+    }
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure or a difference, its standard error and its 95 % interval."""
+    """A figure or a difference, its standard error and that error's degrees of freedom."""
 
     value: float
     se: float
-    low: float
-    high: float
+    freedom: float
 
     @property
-    def below_zero(self) -> bool:
-        """Whether the whole interval lies below 0."""
-        return self.high < 0
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval."""
+        reach = float(student_t.ppf(0.975, self.freedom)) * self.se if self.se else 0.0
+        return self.value - reach, self.value + reach
 
-    @property
-    def above_zero(self) -> bool:
-        """Whether the whole interval lies above 0."""
-        return self.low > 0
+    def p_below(self, bound: float = 0.0) -> float:
+        """The one-sided p of "is below `bound`": small where chance alone hardly gives it."""
+        if not self.se:
+            return 0.0 if self.value < bound else 1.0
+        return float(student_t.cdf((self.value - bound) / self.se, self.freedom))
+
+    def p_above(self, bound: float = 0.0) -> float:
+        """The one-sided p of "is above `bound`"."""
+        return Estimate(-self.value, self.se, self.freedom).p_below(-bound)
+
+    def to_json(self) -> dict[str, Any]:
+        """Value, standard error, degrees of freedom (null: infinitely many) and interval."""
+        low, high = self.interval
+        freedom = _rounded(self.freedom, 6) if np.isfinite(self.freedom) else None
+        return {"value": self.value, "se": self.se, "df": freedom, "low": low, "high": high}
 
 
 def estimate_of(runs: list[Figure]) -> Estimate:
-    """The mean of a figure (or difference) over training runs with different seeds.
+    """The mean of a figure (or difference) over training runs.
 
-    With R runs the standard error is sqrt(v + u^2/R): u^2 is the variance between the runs, v that
-    of resampled rows, which all runs share. The interval is the mean +- q standard errors, q at
-    least 2 and more where few runs say little of u (Student's t with Welch and Satterthwaite's
-    degrees of freedom).
+    SE^2 = V_J + V_S + V_R: the jackknife of the mean over runs and seeds (all runs share the reals,
+    so more runs do not average their chance away), variance between the instrument's seeds / S,
+    variance between runs / R. Of one run V_R is unknown: the estimate is of that run alone.
     """
-    mean = Figure(
-        np.mean([run.values for run in runs], axis=0),
-        np.mean([run.resamples for run in runs], axis=0),
-    )
-    rows, count = mean.standard_error**2, len(runs)
-    between = float(np.var([run.value for run in runs], ddof=1) / count) if count > 1 else 0.0
-    quantile = _LEAST_QUANTILE
-    if between > 0:
-        freedom = (count - 1) * ((rows + between) / between) ** 2
-        quantile = max(quantile, float(student_t.ppf(0.975, freedom)))
-    se = float(np.sqrt(rows + between))
-    return Estimate(mean.value, se, mean.value - quantile * se, mean.value + quantile * se)
+    values = np.array([run.values for run in runs])  # [R,S]
+    count, seeds = values.shape
+    parts: list[tuple[float, float]] = []
+    for block in zip(*(run.deviations for run in runs), strict=True):
+        left_out = np.mean(block, axis=(0, 1))
+        n = len(left_out)
+        parts.append((float((n - 1) * left_out.var()), n - 1))
+    if seeds > 1:
+        parts.append((float(values.mean(0).var(ddof=1) / seeds), seeds - 1))
+    if count > 1:
+        parts.append((float(values.mean(1).var(ddof=1) / count), count - 1))
+    variance = sum(v for v, _ in parts)
+    spread = sum(v**2 / freedom for v, freedom in parts)
+    freedom = variance**2 / spread if spread > 0 else float("inf")
+    return Estimate(float(values.mean()), float(np.sqrt(variance)), freedom)
 
 
-def gap_of_means(x: Array, y: Array, x_draws: Draws, y_draws: Draws, scale: float) -> Figure:
-    """scale * sum |mean x - mean y| over columns of `[N,F]`, `[M,F]`.
-
-    Resamples are laid around the signed differences of the columns, whose signs are kept: near 0
-    an absolute value would fold them over, and hide how uncertain they are.
-    """
-    difference = x.mean(0) - y.mean(0)
-    drawn = _means(x, x_draws) - _means(y, y_draws)
-    sign = np.sign(difference)
-    return Figure.of(float(scale * np.abs(difference).sum()), scale * (drawn * sign).sum(1))
+def holm(p: dict[str, float]) -> dict[str, float]:
+    """Adjusted p-values by name (Holm 1979): of all claims below alpha, the chance that any is
+    false is at most alpha."""
+    adjusted, largest = {}, 0.0
+    for rank, name in enumerate(sorted(p, key=lambda name: p[name])):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[name]))
+        adjusted[name] = largest
+    return adjusted
 
 
-def _means(values: Array, draws: Draws) -> Array:
-    return draws.weights @ values.astype(float) / draws.weights.sum(1)[:, None]
-
-
-def _rounded(value: float) -> float:
-    """Six digits: files stay small, and differences of figures near 1 keep four."""
-    return float(f"{value:.6g}")
+def _rounded(value: float, digits: int) -> float:
+    """So many significant digits, so that files stay small."""
+    return float(f"{value:.{digits}g}")

@@ -1,23 +1,47 @@
 """Which model an experiment hands on, by the protocol's criterion and no other.
 
-An iteration is accepted only if judges of both families, the same for all models, tell its samples
-less well from held-out reals than its control's, and than the start's, by more than 2 standard
-errors, while neither coverage nor the memorisation share worsens, nor the AUC of judges trained on
-each model alone. The last because judges that see all models look at what these have in common: on
-real layouts an arm that its own judges told at 0.97, its control at 0.85, passed for equal with
-them. The Fréchet distance has no say, and the discriminator of training none at all: both were seen
-to improve while samples got worse.
+An iteration is better if every deciding figure (`comparing.DECIDING`) is lower than its controls'
+and than the start's. Its p is the largest one-sided p of all these comparisons, so that one weak
+comparison is enough to stop it (an intersection-union test, Berger 1982). Several iterations, and
+controls of which "plain training helped" might be said, are several chances to be wrong: Holm's
+procedure keeps the chance of any false claim of an experiment at 5 %.
+
+Guards can only lower acceptance: of each it must be shown, one-sided at 5 %, that it is worse by
+less than its margin. The Fréchet distance has no say, and the discriminator of training none at
+all: both were seen to improve while samples got worse.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from .comparing import FIXED, Difference, Model
+from .comparing import (
+    BASELINES,
+    CONTROLS,
+    DECIDING,
+    DECODED,
+    Difference,
+    Model,
+)
+from .statistics import estimate_of, holm
 
-_GUARDS = ("auc_linear", "auc_cnn", "coverage", "memorisation")
-_NULL_ERRORS = 3  # standard errors that the null's AUC may lie away from 0.5
-_CLAIM = 3  # training seeds
-
+ALPHA = 0.05
+"""The chance of any false claim in an experiment."""
+MARGINS = {"auc_cnn": 0.05, "coverage": 0.05, "memorisation": 0.05}
+"""Guards, and by how much they may be worse."""
+CEILING = 0.98
+"""Where every model's decoded AUC is above this, it can rank none, and has no say."""
+_NULL_P = 0.01
+_CLAIM = 3  # training runs
+_NAMES = {
+    "auc_linear": "AUC", "kernel": "kernel distance",
+    "decoded_auc_linear": "decoded AUC", "decoded_kernel": "decoded kernel distance",
+}  # fmt: skip
+_CALLED = {
+    "start": "the start",
+    "start_matched": "the start with matched moments",
+    "start_better_solver": "the start with a better solver",
+    **{arm: f"its {name}" for arm, name in CONTROLS.items()},
+}
 
 Outcome = Literal["helped", "indication", "kept", "undecided"]
 
@@ -27,126 +51,180 @@ class Verdict:
     """The place that is handed on, one sentence, and the reasons model by model."""
 
     outcome: Outcome
-    """`indication`: better, but of too few training seeds to claim it; `kept`: what was tested is
-    not better; `undecided`: nothing can be said."""
+    """`indication`: better, but of too few training runs to claim it of the method; `kept`: what
+    was tested is not better; `undecided`: nothing can be said."""
     selected: str
     sentence: str
     reasons: dict[str, str]
+    p: dict[str, float]
+    """Of every hypothesis that might have led to a claim, after Holm."""
 
 
 def decide(models: list[Model], null: Model, found: list[Difference]) -> Verdict:
     """The verdict of an experiment from its paired differences."""
     places = list(dict.fromkeys(model.place for model in models))
     rounds = [place for place in places if place.startswith("adversarial/")]
-    seeds = max(sum(m.place == place for m in models) for place in places)
+    trained = rounds or [place for place in places if place not in BASELINES]
     broken = null_failure(null)
     if broken:
-        kept = "start" if rounds else places[-1]
-        return Verdict("undecided", kept, f"Nothing can be concluded: {broken}; {_kept(kept)}.", {})
-    if not rounds:
-        return _of_finetuning(places[-1], found, seeds)
-    if not any(place.startswith("control/") for place in places):
+        kept = "start" if rounds else trained[-1]
+        return Verdict(
+            "undecided", kept, f"Nothing can be concluded: {broken}; {_kept(kept)}.", {}, {}
+        )
+    controls = [place for place in places if place.partition("/")[0] in CONTROLS]
+    if rounds and not controls:
         return Verdict(
             "undecided",
             "start",
             "Nothing can be concluded without a control: what further training alone gives is "
             "unknown (set control: true); the start is kept.",
             {},
+            {},
         )
-    reasons = {place: shortcomings(place, found, ("control", "start")) for place in rounds}
-    accepted = [place for place in rounds if not reasons[place]]
+    tests = {place: _Test(place, found, _deciding(models)) for place in (*trained, *controls)}
+    p = holm({place: test.p for place, test in tests.items()})
+    reasons = {place: test.shortcomings(p[place]) for place, test in tests.items()}
+    accepted = [place for place in trained if not reasons[place]]
+    runs = max(sum(m.place == place for m in models) for place in trained)
+    readable = {place: "; ".join(why) or "accepted" for place, why in reasons.items()}
+    if not rounds:
+        return _of_finetuning(trained[-1], tests, p, readable, runs)
     if accepted:
         best = min(accepted, key=lambda place: _level(place, models))
-        gain = _gains(best, found, "control")
-        outcome, word = _claimed(seeds)
-        sentence = f"{_named(best)} {word}: {gain}{_caution(seeds)}."
-        return Verdict(outcome, best, sentence, _readable(reasons))
-    controls = [place for place in places if place.startswith("control/")]
-    better = [place for place in controls if not shortcomings(place, found, ("start",))]
-    if better:
-        best = min(better, key=lambda place: _level(place, models))
-        sentence = (
-            "No iteration is better than its control and the start, but plain further training is "
-            f"better than the start: {_named(best)} is kept{_caution(seeds)}."
-        )
-        return Verdict("kept", best, sentence, _readable(reasons))
-    sentence = (
-        "No iteration is better than both its control and the start: the start is kept"
-        f"{_caution(seeds)}."
+        outcome, sentence = _claim(_named(best), tests[best], p[best], runs)
+        return Verdict(outcome, best, sentence, readable, p)
+    better = [place for place in controls if not reasons[place]]
+    kept = min(better, key=lambda place: _level(place, models)) if better else "start"
+    sentence = "No iteration is shown to be better than both its control and the start"
+    sentence += (
+        f", but plain further training is better than the start: {_named(kept)} is kept"
+        if better
+        else ": the start is kept"
     )
-    return Verdict("kept", "start", sentence, _readable(reasons))
+    return Verdict("kept", kept, sentence + _scope(runs), readable, p)
+
+
+@dataclass(frozen=True)
+class _Test:
+    """One hypothesis: a place is better than all its rivals in all deciding figures."""
+
+    place: str
+    found: list[Difference]
+    figures: tuple[str, ...]
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """An iteration's controls and the start; of all others the start."""
+        own = self.place.partition("/")[0] == "adversarial"
+        return (*(CONTROLS if own else ()), "start")
+
+    def against(self, rivals: tuple[str, ...]) -> list[Difference]:
+        """Differences of the deciding figures."""
+        return [
+            d
+            for d in self.found
+            if d.model == self.place and d.against in rivals and d.figure in self.figures
+        ]
+
+    @property
+    def p(self) -> float:
+        """The largest one-sided p."""
+        return max((d.p for d in self.against(self.rivals)), default=1.0)
+
+    def shortcomings(self, adjusted: float) -> list[str]:
+        """Why the place is not accepted; empty where it is."""
+        reasons = [
+            f"{_NAMES[d.figure]} {_with_interval(d)} against {_CALLED[d.against]}, p {d.p:.2g}"
+            for d in self.against(self.rivals)
+            if d.p > ALPHA
+        ]
+        if not reasons and adjusted > ALPHA:
+            reasons.append(f"p {self.p:.2g} becomes {adjusted:.2g} as several models are compared")
+        for d in self.found:
+            if d.model == self.place and d.against in self.rivals and d.figure in MARGINS:
+                margin = MARGINS[d.figure]
+                if d.p_worse_by_less_than(margin) > ALPHA:
+                    reasons.append(
+                        f"{d.figure} {_with_interval(d)} against {_CALLED[d.against]} may be worse "
+                        f"by more than {margin:g}"
+                    )
+        return reasons
+
+    def gains(self) -> str:
+        """The differences to the nearest rival, for the sentence."""
+        rival = "control" if self.place.startswith("adversarial") else "start"
+        parts = [f"{_NAMES[d.figure]} {_with_interval(d)}" for d in self.against((rival,))]
+        return f"{', '.join(parts)} against {_CALLED[rival]}"
+
+    def not_beaten(self) -> str:
+        """Baselines without any training that the place is not better than."""
+        names = [
+            _CALLED[name]
+            for name in BASELINES[1:]
+            if any(d.p > ALPHA for d in self.against((name,)))
+        ]
+        return f" It is not shown to be better than {' nor '.join(names)}." if names else ""
 
 
 def null_failure(null: Model) -> str:
-    """What is wrong where judges tell training reals from held-out ones; else empty."""
-    for name in ("auc_linear", "auc_cnn"):
-        figure = null.figures[name]
-        if abs(figure.value - 0.5) > _NULL_ERRORS * figure.standard_error:
-            return (
-                f"{name} of training against held-out reals is {figure.value:.3f} +- "
-                f"{figure.standard_error:.3f}, not 0.5, so the held-out reals are not like those "
-                "trained on"
-            )
-    return ""
-
-
-def shortcomings(place: str, found: list[Difference], rivals: tuple[str, ...]) -> list[str]:
-    """Why a model is not accepted against these rivals; empty where it is."""
-    reasons = []
-    for against in rivals:
-        of = {d.figure: d for d in found if d.model == place and d.against == against}
-        for name in FIXED:
-            if not of[name].improves:
-                e = of[name].estimate
-                reasons.append(
-                    f"{name} {e.value:+.4f} [{e.low:+.4f}, {e.high:+.4f}] against the {against}"
-                )
-        for name in _GUARDS:
-            if of[name].worsens:
-                reasons.append(f"{name} worsens against the {against}")
-    return reasons
-
-
-def _of_finetuning(place: str, found: list[Difference], seeds: int) -> Verdict:
-    """An experiment without rounds hands on what it trained; the sentence says if it helped."""
-    reasons = shortcomings(place, found, ("start",))
-    if not reasons:
-        outcome, word = _claimed(seeds)
-        sentence = f"Training {word}: {_gains(place, found, 'start')}{_caution(seeds)}."
-    else:
-        outcome = "undecided"
-        sentence = f"That training helped is not shown: {'; '.join(reasons)}{_caution(seeds)}."
-    return Verdict(outcome, place, sentence, {place: "; ".join(reasons) or "accepted"})
-
-
-def _claimed(seeds: int) -> tuple[Outcome, str]:
-    """The outcome of what is better, and what is said of it."""
-    return ("helped", "helped") if seeds >= _CLAIM else ("indication", "seems to help")
-
-
-def _gains(place: str, found: list[Difference], against: str) -> str:
-    parts = []
-    for d in found:
-        if d.model == place and d.against == against and d.figure in FIXED:
-            family = d.figure.removeprefix("fixed_auc_")
-            parts.append(f"{d.estimate.value:+.3f} +- {d.estimate.se:.3f} ({family})")
+    """What is wrong where training reals are told from held-out ones; else empty."""
+    figure = estimate_of([null.figures["auc_linear"]])
+    p = 2 * min(figure.p_below(0.5), figure.p_above(0.5))
+    if p >= _NULL_P:
+        return ""
+    low, high = figure.interval
     return (
-        "both judges tell its samples less well from held-out reals than those of the "
-        f"{against}, AUC {' and '.join(parts)}"
+        f"auc_linear of training against held-out reals is {figure.value:.3f} "
+        f"[{low:.3f}, {high:.3f}], not 0.5, so the held-out reals are not like those trained on"
     )
 
 
+def _deciding(models: list[Model]) -> tuple[str, ...]:
+    """The deciding figures that all models have; the decoded AUC only below its ceiling."""
+    have = [name for name in DECIDING if all(name in model.figures for model in models)]
+    auc = DECODED[0]
+    if auc in have and min(model.figures[auc].value for model in models) > CEILING:
+        have.remove(auc)
+    return tuple(have)
+
+
+def _of_finetuning(
+    place: str, tests: dict[str, _Test], p: dict[str, float], reasons: dict[str, str], runs: int
+) -> Verdict:
+    """An experiment without rounds hands on what it trained; the sentence says if it helped."""
+    if reasons[place] == "accepted":
+        outcome, sentence = _claim("Training", tests[place], p[place], runs)
+    else:
+        outcome = "undecided"
+        sentence = f"That training helped is not shown: {reasons[place]}" + _scope(runs)
+    return Verdict(outcome, place, sentence, reasons, p)
+
+
+def _claim(what: str, test: _Test, p: float, runs: int) -> tuple[Outcome, str]:
+    """One run speaks of its two models only; of the method several runs do."""
+    gains = f"{test.gains()} (p {p:.2g})"
+    if runs >= _CLAIM:
+        return "helped", f"{what} helped: {gains}, over {runs} training runs.{test.not_beaten()}"
+    scope = _scope(runs)
+    return "indication", f"In this run {what.lower()} is better: {gains}{scope}{test.not_beaten()}"
+
+
+def _scope(runs: int) -> str:
+    if runs >= _CLAIM:
+        return f" ({runs} training runs)."
+    what = "One training run speaks" if runs == 1 else f"{runs} training runs speak"
+    return f". {what} of these models only, not of the method (seeds: three or more)."
+
+
+def _with_interval(d: Difference) -> str:
+    low, high = d.estimate.interval
+    return f"{d.estimate.value:+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
 def _level(place: str, models: list[Model]) -> float:
-    """The mean AUC by the fixed scorers, over families and training seeds."""
-    values = [m.figures[name].value for m in models if m.place == place for name in FIXED]
+    """The mean own AUC over training runs, of latents."""
+    values = [m.figures["auc_linear"].value for m in models if m.place == place]
     return sum(values) / len(values)
-
-
-def _caution(seeds: int) -> str:
-    if seeds >= _CLAIM:
-        return f" ({seeds} training seeds)"
-    what = "one training seed" if seeds == 1 else f"{seeds} training seeds"
-    return f" (of {what}: an indication, as runs differ more than samples do)"
 
 
 def _kept(place: str) -> str:
@@ -157,8 +235,4 @@ def _named(place: str) -> str:
     arm, _, last = place.partition("/iteration_")
     if arm == "adversarial":
         return f"Iteration {last}"
-    return f"the control's iteration {last}" if last else "the trained model"
-
-
-def _readable(reasons: dict[str, list[str]]) -> dict[str, str]:
-    return {place: "; ".join(why) or "accepted" for place, why in reasons.items()}
+    return f"the {CONTROLS[arm]}'s iteration {last}" if last else "the trained model"
