@@ -42,7 +42,7 @@ def role_of(entry: dict[str, Any]) -> str:
     Names are compared word by word, whatever their case: `door_opening` and `DoorOpening` are two
     words each.
     """
-    if entry.get("role") is not None:
+    if "role" in entry:
         return str(entry["role"])
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", entry["name"])}
     return next((role for role, names in _WORDS.items() if words & names), "room")
