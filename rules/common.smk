@@ -24,7 +24,6 @@ from sparring.rounds import (
     latents_file,
     lineage,
     load_rounds,
-    measures_layouts,
     options_by_hand,
     packed_file,
     stage_settings,

@@ -37,10 +37,10 @@ def of_own_models(name):
 
 
 def of_layouts(name):
-    """One file per compared model, the null first, where the dataset's classes are known."""
+    """One file per compared model, the null first, where they are of layouts."""
 
     def files(wildcards):
-        if not measures_layouts(ROUNDS, wildcards.experiment):
+        if not is_layouts_autoencoder(ROUNDS, wildcards.experiment):
             return []
         return of_all_models(name, null=True)(wildcards)
 
@@ -173,6 +173,7 @@ rule measure_volumes:
     input:
         samples=lambda wildcards: judged_samples(wildcards) or latents_of("train")(wildcards),
         held_out=latents_of("test"),
+        volumes=lambda wildcards: packed_of(wildcards) if wildcards.model == NULL else [],
         vqgan=autoencoder_of,
     output:
         RESULTS + "/{experiment}/{model}/volume_statistics.h5",
@@ -188,11 +189,11 @@ rule measure_volumes:
         job=job_of("measure_volumes"),
         program=program("measure_volumes"),
         vqgan=lambda wildcards, input: folder(input.vqgan),
-        null=lambda wildcards: "--null" if wildcards.model == NULL else "",
+        volumes=lambda wildcards, input: f"--volumes {input.volumes}" if input.volumes else "",
     shell:
         "{params.program} --job {params.job} --threads {threads}"
         " --vqgan {params.vqgan:q} --samples {input.samples} --held-out {input.held_out}"
-        " {params.null} --statistics {output}"
+        " {params.volumes} --statistics {output}"
 
 
 rule compare_models:

@@ -11,7 +11,7 @@ def run(job: Job[MeasureVolumes], args: argparse.Namespace) -> None:
     """Call the stage; torch is imported here, after run_job has set the thread count."""
     from sparring.stages.evaluation import measure_volumes
 
-    measure_volumes(job, args.vqgan, args.held_out, args.samples, args.statistics, args.null)
+    measure_volumes(job, args.vqgan, args.held_out, args.samples, args.statistics, args.volumes)
 
 
 EXAMPLE = r"""
@@ -26,12 +26,13 @@ if __name__ == "__main__":
     parser.add_input(
         "--samples",
         required=True,
-        help="the denoiser's samples; with --null latents of the train split, of which some are "
+        help="the denoiser's samples; with --volumes latents of the train split, of which some are "
         "drawn",
     )
     parser.add_input("--held-out", required=True, help="latents of held-out volumes")
-    parser.add_argument(
-        "--null", action="store_true", help="the null: training volumes in the place of samples"
+    parser.add_input(
+        "--volumes",
+        help="packed volumes; makes it the null: training volumes in the place of samples",
     )
     parser.add_argument(
         "--statistics", type=Path, required=True, help="HDF5 to write, a row per volume"

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import UserError
 from . import hdf5
+from .class_roles import Roles
 from .conditions import COLUMN, condition_names, numbered
 
 SPLITS = ("train", "val", "test")
@@ -113,6 +114,11 @@ class Layouts:
         for entry in self.classes or []:
             palette[entry["id"]] = entry["rgb"]
         return palette
+
+    @cached_property
+    def roles(self) -> Roles | None:
+        """Which classes are walls, doors and outside; None where the dataset names no classes."""
+        return Roles.of(self.classes) if self.classes else None
 
     def rows(self, split: str) -> np.ndarray:
         """Row numbers of a split; refuses an empty one."""

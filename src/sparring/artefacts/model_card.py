@@ -178,7 +178,8 @@ def _evaluation(quoted: list[Path]) -> str:
             verdict = _record(path)
             parts.append(f"Selected: {verdict.get('selected')} ({verdict.get('reason')}).")
         elif path.name == _RECONSTRUCTION:
-            figures = (f"{key} {value:.4g}" for key, value in _record(path).items())
+            record = _record(path).items()
+            figures = (f"{key} {value:.4g}" for key, value in record if isinstance(value, float))
             parts.append(f"Autoencoder on held-out layouts: {', '.join(figures)}.")
         elif path.name == _EVALUATION:
             with open(path, newline="", encoding="utf-8") as file:

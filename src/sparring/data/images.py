@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ..artefacts.class_roles import ROLES
 from ..errors import UserError
 from ..settings.dataset import ManifestDataset
 
@@ -92,7 +93,7 @@ class ClassColours:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries = self._read(path)
+        self.entries = read_classes(path)
         self._ids = np.full(2**24, -1, dtype=np.int16)
         for entry in self.entries:
             self._ids[_packed(np.array(entry["rgb"], dtype=np.uint32))] = entry["id"]
@@ -109,26 +110,32 @@ class ClassColours:
             )
         return ids.astype(np.uint8)
 
-    @staticmethod
-    def _read(path: Path) -> list[dict]:
-        try:
-            entries = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-        except ValueError as error:  # no JSON, or no UTF-8
-            raise UserError(f"{path}: not valid JSON ({error})") from error
-        for entry in entries if isinstance(entries, list) and entries else [entries]:
-            if not _is_class(entry):
-                raise UserError(
-                    f"{path}: found {str(entry)[:60]}, expected a list of "
-                    '{"id": 0, "name": "wall", "rgb": [0, 0, 0]} with numbers from 0 to 255'
-                )
-        for key in ("id", "rgb"):
-            values = [str(entry[key]) for entry in entries]
-            twice = next((v for v in values if values.count(v) > 1), None)
-            if twice is not None:
-                raise UserError(f"{path}: {key} {twice} is used by two classes")
-        return entries
+
+def read_classes(path: Path) -> list[dict]:
+    """The entries of a classes.json; UserError where they are no classes."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise UserError(f"{path}: not valid JSON ({error})") from error
+    for entry in entries if isinstance(entries, list) and entries else [entries]:
+        if not _is_class(entry):
+            raise UserError(
+                f"{path}: found {str(entry)[:60]}, expected a list of "
+                '{"id": 0, "name": "wall", "rgb": [0, 0, 0]} with numbers from 0 to 255'
+            )
+        if "role" in entry and entry["role"] not in ROLES:
+            raise UserError(
+                f"{path}: class {entry['name']!r} has role {entry['role']!r}, expected one of "
+                f"{', '.join(ROLES)}; without the key its name decides"
+            )
+    for key in ("id", "rgb"):
+        values = [str(entry[key]) for entry in entries]
+        twice = next((v for v in values if values.count(v) > 1), None)
+        if twice is not None:
+            raise UserError(f"{path}: {key} {twice} is used by two classes")
+    return entries
 
 
 def as_array(

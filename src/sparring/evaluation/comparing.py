@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .layout_statistics import LAYOUT_FIGURES
 from .statistics import Estimate, Figure, estimate_of
 
 Better = Literal["lower", "higher"]
@@ -23,14 +24,9 @@ BETTER: dict[str, Better] = {
     "density": "higher",
     "coverage": "higher",
     "memorisation": "lower",
-    "palette_purity": "higher",
-    "head_agreement": "higher",
-    "boundary_gap": "lower",
-    "isolated_gap": "lower",
+    **{row.name: row.better for row in LAYOUT_FIGURES if row.better != "real"},
     "inception_frechet": "lower",
     "inception_kernel": "lower",
-    "class_distance": "lower",
-    "adjacency_distance": "lower",
     "gradient_gap": "lower",
     "hu_distance": "lower",
     "tissue_distance": "lower",

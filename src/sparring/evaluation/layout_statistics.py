@@ -1,23 +1,27 @@
-"""What layouts are made of: classes, boundaries, specks, and which classes lie side by side."""
+"""What layouts are made of: classes, boundaries, specks, rooms, and which classes adjoin."""
+
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from ..artefacts.class_roles import Roles
 from .distances import frechet_figure, kernel_figure
+from .regions import apartment_statistics, component_statistics
 from .statistics import Draws, Figure, gap_of_means
 
 Array = np.ndarray
 
-SCALARS = ("palette_purity", "head_agreement", "boundary_length", "isolated_pixels")
-"""One number per layout."""
 
-
-def layout_statistics(ids: Array, num_classes: int) -> dict[str, Array]:
+def layout_statistics(ids: Array, num_classes: int, roles: Roles | None = None) -> dict[str, Array]:
     """Statistics of class ids `[N,H,W]`, float32, one row per layout.
 
     `class_shares` `[N,K]`: share of pixels of each class. `boundary_length` `[N]`: pairs of
     neighbouring pixels (in pixels of edge) of different class. `isolated_pixels` `[N]`: pixels
     unlike all their four neighbours. `adjacencies` `[N,K(K-1)/2]`: whether two classes come within
-    a wall's thickness (a sixteenth of the side) of each other, 1 or 0.
+    a wall's thickness (a sixteenth of the side) of each other, 1 or 0. `components` `[N,K]`:
+    connected regions of each class. `specks` `[N]`: those too small to be anything. With `roles`
+    also what `apartment_statistics` says of walls and rooms.
     """
     down, right = ids[:, 1:] != ids[:, :-1], ids[:, :, 1:] != ids[:, :, :-1]
     alone = np.ones(ids.shape, dtype=bool)
@@ -30,33 +34,92 @@ def layout_statistics(ids: Array, num_classes: int) -> dict[str, Array]:
         "boundary_length": (down.sum((1, 2)) + right.sum((1, 2))).astype(np.float32),
         "isolated_pixels": alone.sum((1, 2)).astype(np.float32),
         "adjacencies": _adjacencies(ids, num_classes),
+        **component_statistics(ids, num_classes),
+        **(apartment_statistics(ids, roles) if roles is not None else {}),
     }
+
+
+def recall_and_precision(
+    originals: Array, decoded: Array, num_classes: int
+) -> tuple[list[float | None], list[float | None]]:
+    """Of every class, over all pixels of class ids `[N,H,W]`: how much of it is found again, and
+    how much of what is shown as it was it. None where there is nothing to share out."""
+    hits, theirs, shown = (
+        np.bincount(ids.ravel(), minlength=num_classes)
+        for ids in (originals[originals == decoded], originals, decoded)
+    )
+    recall, precision = (
+        [float(hit / all_of) if all_of else None for hit, all_of in zip(hits, found, strict=True)]
+        for found in (theirs, shown)
+    )
+    return recall, precision
+
+
+@dataclass(frozen=True)
+class LayoutFigure:
+    """How a column of statistics becomes a figure of samples, beside those of reals.
+
+    `mean`: of the samples alone. `gap`: |mean - the reals' mean|. `total_variation`: half the sum
+    of |mean - the reals'| over the entries of a column. `mean_difference`: the mean of that over
+    the entries that occur in either.
+    """
+
+    name: str
+    column: str
+    compares: Literal["mean", "gap", "total_variation", "mean_difference"]
+    better: Literal["lower", "higher", "real"]
+    """`real`: the nearer to what reals have, the better."""
+
+    def of(
+        self, samples: Array, reals: Array | None, sample_draws: Draws, real_draws: Draws
+    ) -> Figure:
+        """From the column of samples `[N]` or `[N,F]` and of reals, which a mean does without."""
+        if self.compares == "mean" or reals is None:
+            return Figure.mean_of(samples.astype(float), sample_draws)
+        x, y = (values.reshape(len(values), -1) for values in (samples, reals))
+        scale = {"gap": 1.0, "total_variation": 0.5}.get(self.compares)
+        if scale is None:
+            scale = 1 / max(1, int((x.any(0) | y.any(0)).sum()))
+        return gap_of_means(x, y, sample_draws, real_draws, scale)
+
+
+LAYOUT_FIGURES = (
+    LayoutFigure("palette_purity", "palette_purity", "mean", "higher"),
+    LayoutFigure("head_agreement", "head_agreement", "mean", "higher"),
+    LayoutFigure("boundary_length", "boundary_length", "mean", "real"),
+    LayoutFigure("isolated_pixels", "isolated_pixels", "mean", "real"),
+    LayoutFigure("specks", "specks", "mean", "real"),
+    LayoutFigure("closed", "closed", "mean", "real"),
+    LayoutFigure("closed_open_doors", "closed_open_doors", "mean", "real"),
+    LayoutFigure("rooms", "rooms", "mean", "real"),
+    LayoutFigure("rooms_open", "rooms_open", "mean", "real"),
+    LayoutFigure("straight_walls", "straight_walls", "mean", "real"),
+    LayoutFigure("boundary_gap", "boundary_length", "gap", "lower"),
+    LayoutFigure("isolated_gap", "isolated_pixels", "gap", "lower"),
+    LayoutFigure("specks_gap", "specks", "gap", "lower"),
+    LayoutFigure("closed_gap", "closed", "gap", "lower"),
+    LayoutFigure("rooms_gap", "rooms", "gap", "lower"),
+    LayoutFigure("straight_walls_gap", "straight_walls", "gap", "lower"),
+    LayoutFigure("class_distance", "class_shares", "total_variation", "lower"),
+    LayoutFigure("adjacency_distance", "adjacencies", "mean_difference", "lower"),
+    LayoutFigure("component_distance", "components", "mean_difference", "lower"),
+)
+"""All figures of decoded layouts but Inception's: of columns that both sides have."""
 
 
 def layout_figures(
     samples: dict[str, Array], reals: dict[str, Array], sample_draws: Draws, real_draws: Draws
 ) -> dict[str, Figure]:
-    """The means of `SCALARS`, and how far the samples' are from the reals'.
+    """What `LAYOUT_FIGURES` says of the columns that there are, by name.
 
-    `boundary_gap`, `isolated_gap`: |mean - mean of the reals|, in edges and pixels per layout.
-    `class_distance`: half the sum of |share - share of the reals| over classes (total variation).
-    `adjacency_distance`: mean |frequency - the reals'| over pairs of classes that occur.
     `inception_frechet`, `inception_kernel`: where Inception's features were taken.
     """
-    figures = {
-        name: Figure.mean_of(samples[name].astype(float), sample_draws)
-        for name in SCALARS
-        if name in samples
-    }
     pairs = (sample_draws, real_draws)
-    for name, of in (("boundary_gap", "boundary_length"), ("isolated_gap", "isolated_pixels")):
-        figures[name] = gap_of_means(samples[of][:, None], reals[of][:, None], *pairs, 1.0)
-    figures["class_distance"] = gap_of_means(
-        samples["class_shares"], reals["class_shares"], *pairs, 0.5
-    )
-    touching = samples["adjacencies"], reals["adjacencies"]
-    occurring = max(1, int((touching[0].any(0) | touching[1].any(0)).sum()))
-    figures["adjacency_distance"] = gap_of_means(*touching, *pairs, 1 / occurring)
+    figures = {
+        row.name: row.of(samples[row.column], reals.get(row.column), *pairs)
+        for row in LAYOUT_FIGURES
+        if row.column in samples and (row.compares == "mean" or row.column in reals)
+    }
     if "inception" in samples and "inception" in reals:
         figures |= _inception(samples["inception"], reals["inception"], *pairs)
     return figures

@@ -1,13 +1,15 @@
 """What a model's latents look like once decoded: figures of layouts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..artefacts.class_roles import Roles
 from ..compute import Compute
-from ..models.autoencoder import Codec, to_uint8
+from ..models.autoencoder import Codec, Decoded, to_uint8
 from ..models.denoiser import OneStep
 from ..models.inception import FEATURES, Inception
 from ..progress import progress
@@ -17,49 +19,88 @@ from .layout_statistics import layout_statistics
 _TOLERANCE = 16  # of 255, in every channel
 _TIMESTEPS = 10
 _INCEPTION_DIM = 64
+_MOST_CELLS = 64  # along a side of what judges take
 
 
-def palette_purity(rgb: np.ndarray, palette: np.ndarray, tolerance: int = _TOLERANCE) -> float:
-    """Share of pixels within `tolerance` of a class colour in every channel.
+@dataclass(frozen=True)
+class LayoutMeasures:
+    """Statistics of layouts, a row each, whether a model decoded them or they are originals.
 
-    `rgb` is uint8 `[N,H,W,3]`, `palette` uint8 `[K,3]`. Clean layouts have 1.
+    `palette` is uint8 `[K,3]`, `roles` says what the classes are; both are None for layouts without
+    classes, of which only the maps are kept, and Inception's features where they are asked for.
     """
-    return float((_nearest(rgb, palette)[1] <= tolerance).mean())
+
+    palette: np.ndarray | None
+    roles: Roles | None
+    batch_size: int
+    inception: "InceptionFeatures | None" = None
+
+    def originals(self, maps: np.ndarray) -> dict[str, np.ndarray]:
+        """Statistics of uint8 class ids `[N,H,W]` or RGB `[N,H,W,3]`, and `maps` themselves."""
+        return _columns(self._original(batch) for batch in _batches(maps, self.batch_size))
+
+    def decoded(self, codec: Codec, latents: np.ndarray) -> dict[str, np.ndarray]:
+        """The same of standardised latents `[N,C,h,w]`, decoded.
+
+        With classes also `palette_purity` `[N]` of the RGB head, the share of pixels near a class
+        colour, and, with a segmentation head, `head_agreement` `[N]`: the share of pixels whose
+        nearest class colour is the class that it names.
+        """
+        batches = list(_batches(latents, self.batch_size))
+        shown = progress(batches, "decoding", len(batches), "batch")
+        return _columns(self._decoded(codec, batch) for batch in shown)
+
+    def _original(self, maps: np.ndarray) -> dict[str, np.ndarray]:
+        if self.inception is None:
+            return self._of_maps(maps)
+        rgb = maps if self.palette is None else self.palette[maps]
+        return self._of_maps(maps) | {"inception": self.inception(_scaled(rgb))}
+
+    @torch.no_grad()
+    def _decoded(self, codec: Codec, latents: np.ndarray) -> dict[str, np.ndarray]:
+        decoded = codec.decode(_tensor(latents, codec))
+        found = self._of_maps(decoded_maps(decoded, self.palette))
+        if self.palette is not None:
+            nearest, distance = _nearest(to_uint8(decoded.rgb), self.palette)
+            found["palette_purity"] = (distance <= _TOLERANCE).mean((1, 2))
+            if decoded.logits is not None:
+                found["head_agreement"] = (nearest == found["maps"]).mean((1, 2))
+        if self.inception is not None:
+            found["inception"] = self.inception(decoded.rgb)
+        return found
+
+    def _of_maps(self, maps: np.ndarray) -> dict[str, np.ndarray]:
+        found = {"maps": maps}
+        if self.palette is not None:
+            found |= layout_statistics(maps, len(self.palette), self.roles)
+        return found
 
 
-def nearest_class(rgb: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """The class whose colour is nearest, by the largest difference of a channel, `[N,H,W]`."""
-    return _nearest(rgb, palette)[0]
+def decoded_maps(decoded: Decoded, palette: np.ndarray | None) -> np.ndarray:
+    """What a viewer sees: uint8 class ids `[B,H,W]`, or RGB `[B,H,W,3]` where `palette` is None.
 
-
-def measure_samples(
-    codec: Codec,
-    latents: np.ndarray,
-    batch_size: int,
-    palette: np.ndarray,
-    inception: "InceptionFeatures | None" = None,
-) -> dict[str, np.ndarray]:
-    """Statistics of every decoded latent `[N,C,h,w]`, one row each: see `layout_statistics`.
-
-    Besides, `palette_purity` of the RGB head and, with a segmentation head, `head_agreement`: the
-    share of pixels whose nearest class colour is the class that it names. Classes are the head's,
-    or those whose colours are nearest. `inception` adds its features.
+    Classes are those of the segmentation head, or those whose colours are nearest.
     """
-    found: dict[str, list[np.ndarray]] = {}
-    batches = list(_batches(latents, batch_size))
-    for batch in progress(batches, "decoding", len(batches), "batch"):
-        with torch.no_grad():
-            decoded = codec.decode(_tensor(batch, codec))
-        nearest, distance = _nearest(to_uint8(decoded.rgb), palette)
-        ids, rows = nearest, {"palette_purity": (distance <= _TOLERANCE).mean((1, 2))}
-        if decoded.class_ids is not None:
-            ids = decoded.class_ids.cpu().numpy()
-            rows["head_agreement"] = (nearest == ids).mean((1, 2))
-        if inception is not None:
-            rows["inception"] = inception(decoded.rgb)
-        for name, values in (rows | layout_statistics(ids, len(palette))).items():
-            found.setdefault(name, []).append(values)
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+    if palette is None:
+        return to_uint8(decoded.rgb)
+    if decoded.logits is not None:  # a given autoencoder's head may know more classes
+        return decoded.logits[:, : len(palette)].argmax(1).to(torch.uint8).cpu().numpy()
+    return _nearest(to_uint8(decoded.rgb), palette)[0]
+
+
+def encoded_maps(maps: np.ndarray, num_classes: int, batch_size: int = 256) -> Iterator[np.ndarray]:
+    """What judges of decoded layouts take, batch by batch, float32 `[B,C f^2,H/f,W/f]`.
+
+    From uint8 class ids `[N,H,W]` one-hot planes, C = `num_classes`; from RGB `[N,H,W,3]` values in
+    [-1, 1], C = 3. Blocks of f x f pixels become channels, f being the least divisor that leaves at
+    most 64 cells along a side: so no pixel is lost, and large layouts cost as many cells as others.
+    """
+    for batch in _batches(maps, batch_size):
+        if maps.ndim == 3:
+            planes = (batch[:, None] == np.arange(num_classes)[:, None, None]).astype(np.float32)
+        else:
+            planes = np.moveaxis(batch.astype(np.float32) / 127.5 - 1, 3, 1)
+        yield _unshuffled(planes)
 
 
 class InceptionFeatures:
@@ -77,7 +118,8 @@ class InceptionFeatures:
     @torch.no_grad()
     def __call__(self, rgb: Tensor) -> np.ndarray:
         """[B,3,H,W] -> float32 [B,64]."""
-        return (self._network(rgb.clamp(-1, 1)) @ self._basis).cpu().numpy()
+        found = self._network(rgb.to(self._compute.device).clamp(-1, 1)) @ self._basis
+        return found.cpu().numpy()
 
 
 def measure_predictions(
@@ -123,6 +165,30 @@ def _nearest(rgb: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarr
         closer = distance < smallest
         nearest[closer], smallest[closer] = class_id, distance[closer]
     return nearest, smallest
+
+
+def _unshuffled(planes: np.ndarray) -> np.ndarray:
+    """`[B,C,H,W]` with blocks of pixels as channels: at most 64 cells along a side."""
+    batch, channels, height, width = planes.shape
+    least = -(-max(height, width) // _MOST_CELLS)
+    f = next(f for f in range(least, height + 1) if height % f == 0 and width % f == 0)
+    blocks = planes.reshape(batch, channels, height // f, f, width // f, f)
+    moved = blocks.transpose(0, 1, 3, 5, 2, 4)
+    return moved.reshape(batch, channels * f * f, height // f, width // f)
+
+
+def _columns(rows: Iterable[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The statistics of batches, one after another."""
+    found: dict[str, list[np.ndarray]] = {}
+    for of_batch in rows:
+        for name, values in of_batch.items():
+            found.setdefault(name, []).append(values)
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _scaled(rgb: np.ndarray) -> Tensor:
+    """uint8 `[B,H,W,3]` to [-1, 1] `[B,3,H,W]`."""
+    return torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _batches(latents: np.ndarray, size: int) -> Iterator[np.ndarray]:

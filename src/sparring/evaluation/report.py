@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..settings.parts import NULL
+from ..settings.parts import DECODED_REALS, NULL
 from .comparing import FIXED, Model
 
 DISTANCES = ("frechet", "kernel")
@@ -14,7 +14,9 @@ _SHOWN = (
     "frechet_above_null",
     "coverage_to_null",
     "memorisation",
+    "closed",
     "isolated_gap",
+    "rooms_gap",
     "adjacency_distance",
     "palette_purity",
     "head_agreement",
@@ -32,7 +34,7 @@ _COLOURS = {"adversarial": "#c2410c", "control": "#1d4ed8", "trained": "#15803d"
 
 
 def evaluation_table(models: dict[str, dict[str, Any]], seed: int) -> pd.DataFrame:
-    """One row per model, the null (`reals`) first.
+    """One row per model, the null (`reals`) first, beside it `decoded_reals`, if they are there.
 
     Columns: model, arm, iteration, training seed, counts; then every figure with its 95 % interval
     (`X`, `X_low`, `X_high`; of AUCs also the standard error `X_se`), some beside the null's
@@ -40,7 +42,7 @@ def evaluation_table(models: dict[str, dict[str, Any]], seed: int) -> pd.DataFra
     """
     null = models[NULL]["figures"]
     rows = []
-    for name in sorted(models, key=lambda name: name != NULL):
+    for name in sorted(models, key=lambda name: (name != NULL, name != DECODED_REALS)):
         entry, model = models[name], Model(name, {})
         row: dict[str, Any] = {"model": name, "arm": model.arm, "iteration": model.iteration}
         row["seed"] = _seed(model, seed)
@@ -56,18 +58,20 @@ def evaluation_table(models: dict[str, dict[str, Any]], seed: int) -> pd.DataFra
 
 
 def _seed(model: Model, own: int) -> int | None:
-    if model.name == NULL:
+    if model.name in (NULL, DECODED_REALS):
         return None
     return own if model.seed is None else model.seed
 
 
 def _beside_null(figures: dict[str, Any], null: dict[str, Any]) -> dict[str, float]:
     """Distances minus the null's, shares as parts of the null's."""
-    above = {f"{n}_above_null": figures[n]["value"] - null[n]["value"] for n in DISTANCES}
+    above = {
+        f"{n}_above_null": figures[n]["value"] - null[n]["value"] for n in DISTANCES if n in figures
+    }
     return above | {
         f"{n}_to_null": figures[n]["value"] / null[n]["value"]
         for n in ("precision", "recall", "density", "coverage")
-        if null[n]["value"]
+        if n in figures and null[n]["value"]
     }
 
 
@@ -75,7 +79,7 @@ def _of_layouts(layouts: dict[str, Any]) -> dict[str, float]:
     """Shares of the classes among decoded pixels, and the accuracy of decoded predictions."""
     if not layouts:
         return {}
-    shares = layouts["samples"]["class_shares"]
+    shares = layouts["samples"].get("class_shares", [])  # none where there are no classes
     found = {f"share_{name}": shares[int(number)] for number, name in layouts["classes"].items()}
     if "predictions" in layouts:
         accuracies = [row["segmentation_accuracy"] for row in layouts["predictions"]]

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import UserError
+from ..settings.parts import DECODED_REALS
 
 Better = Literal["lower", "higher", "real"]
 """`real`: the nearer to what reals have, the better."""
 
+NOT_TRAINED = ("reals", "null", DECODED_REALS, "start")
+"""Arms that no training of the experiment left."""
 _NOT_FIGURES = {"model", "arm", "iteration", "num_samples", "num_held_out", "seed"}
 _ENDINGS = ("_low", "_high", "_se")
 _Z = 1.96  # standard errors in half a 95 % interval
@@ -30,6 +33,11 @@ _KNOWN: tuple[tuple[str, str, Better | None, str], ...] = (
     ("palette_purity", "palette purity", "real", "how near colours are to those of the classes"),
     ("boundary_gap", "boundary length, gap", "lower", "to held-out reals"),
     ("isolated_gap", "isolated pixels, gap", "lower", "to held-out reals"),
+    ("specks_gap", "specks, gap", "lower", "to held-out reals"),
+    ("closed_gap", "closed apartments, gap", "lower", "to the share among held-out reals"),
+    ("rooms_gap", "rooms, gap", "lower", "to held-out reals"),
+    ("straight_walls_gap", "straight walls, gap", "lower", "to held-out reals"),
+    ("component_distance", "regions per class, distance", "lower", "to held-out reals"),
     ("class_distance", "class frequencies, distance", "lower", "to held-out reals"),
     ("adjacency_distance", "room adjacencies, distance", "lower", "to held-out reals"),
     ("gradient_gap", "gradient energy, gap", "lower", "|log2| of the ratio to held-out volumes"),
@@ -41,6 +49,12 @@ _KNOWN: tuple[tuple[str, str, Better | None, str], ...] = (
     ("inception_kernel", "kernel distance, Inception", "lower", "of decoded pictures"),
     ("share_", "share of pixels", "real", "of decoded samples"),
     ("isolated_pixels", "isolated pixels", "real", "pixels unlike all their neighbours"),
+    ("specks", "specks", "real", "regions of one class too small to be anything"),
+    ("closed_open_doors", "closed with doors open", "real", "share of layouts without a way in"),
+    ("closed", "closed apartments", "real", "share of layouts that walls and doors close off"),
+    ("rooms_open", "rooms, doors open", "real", "regions that no wall parts"),
+    ("rooms", "rooms", "real", "regions that walls and doors part"),
+    ("straight_walls", "straight walls", "real", "share of wall pixels whose wall goes on"),
     ("boundary_length", "boundary length", "real", "length of the lines between classes"),
     ("head_agreement", "head agreement", "real", "colours and segmentation head say the same"),
     ("segmentation_accuracy", "segmentation accuracy", "higher", "of one-step predictions"),

@@ -15,7 +15,6 @@ from .joining import load_rounds
 from .limits import check_gpus, check_wall_time
 from .loading import Rounds
 from .provenance import final_denoiser, lineage
-from .semantic import measures_layouts
 from .status import JobStatus, status_of
 from .vqgan import start_vqgan
 
@@ -36,7 +35,6 @@ __all__ = [
     "latents_file",
     "lineage",
     "load_rounds",
-    "measures_layouts",
     "options_by_hand",
     "packed_file",
     "removable",

@@ -4,16 +4,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..data.images import classes_file
+from ..data.images import classes_file, read_classes
 from ..errors import UserError
 from ..settings.dataset import ManifestDataset
 from ..settings.experiment import AdversarialExperiment, PretrainExperiment, StartedExperiment
 from .conditions import check_conditions
 from .denoiser_checks import check_preset, check_start, check_steps
 from .discriminator_checks import check_discriminator
+from .encodings import is_layouts_autoencoder
 from .loading import Rounds
 from .objectives import check_objective
-from .semantic import check_semantic, measures_layouts
+from .semantic import check_semantic
 from .shapes import data_facts, latent_shape
 from .volume_checks import check_encoding, require_known_autoencoder
 from .vqgan import check_vqgans
@@ -69,9 +70,12 @@ def _check_autoencoder(rounds: Rounds, name: str) -> None:
         )
     dataset = datasets[settings.dataset]
     used = name in {rounds.data_of(experiment)[1] for experiment in rounds.experiments}
-    if not used or settings.start_from is not None or not isinstance(dataset, ManifestDataset):
+    if not used or not isinstance(dataset, ManifestDataset):
         return
-    if settings.input == "classes" and classes_file(dataset) is None:
+    classes = classes_file(dataset)
+    if classes is not None:
+        read_classes(classes)
+    elif settings.input == "classes" and settings.start_from is None:
         raise UserError(
             f"{where}.input is 'classes', but dataset {settings.dataset} names no classes; put "
             f"a classes.json beside {dataset.manifest}, or set input: rgb"
@@ -131,10 +135,10 @@ def _check_inception(rounds: Rounds, name: str, path: Path) -> None:
             f"{where}: {path} is missing; fetch pt_inception-2015-12-05-6726825d.pth on a machine "
             "with network, or leave the key out"
         )
-    if not measures_layouts(rounds, name):
+    if not is_layouts_autoencoder(rounds, name):
         raise UserError(
-            f"{where}: dataset {rounds.data_of(name)[0]} names no classes, so that samples are not "
-            "decoded to be judged; add a classes.json, or leave the key out"
+            f"{where}: dataset {rounds.data_of(name)[0]} is of volumes, and Inception takes "
+            "pictures; leave the key out"
         )
 
 

@@ -7,7 +7,6 @@ from ..settings.volumes import AnyVolumes
 from .encodings import is_layouts_autoencoder, volume_encoding
 from .jobs import Wildcards
 from .loading import Rounds
-from .semantic import measures_layouts
 from .vqgan import volumes_used
 
 Listed = tuple[str, Wildcards]
@@ -88,11 +87,9 @@ def _rounds_of(rounds: Rounds, name: str) -> Iterator[Listed]:
 
 
 def _judging_of(rounds: Rounds, name: str) -> Iterator[Listed]:
-    rules = ["sample_evaluation", "evaluate"]
-    if measures_layouts(rounds, name):
-        rules.append("measure_layouts")
-    if not is_layouts_autoencoder(rounds, name):
-        rules.append("measure_volumes")
+    of_layouts = is_layouts_autoencoder(rounds, name)
+    measure = "measure_layouts" if of_layouts else "measure_volumes"
+    rules = ["sample_evaluation", "evaluate", measure]
     for rule in rules[1:]:
         yield rule, {"experiment": name, "model": NULL}
     for experiment, model in rounds.compared(name).values():

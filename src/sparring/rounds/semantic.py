@@ -3,7 +3,6 @@
 from ..data.images import classes_file
 from ..errors import UserError
 from ..settings.dataset import ManifestDataset
-from .encodings import is_layouts_autoencoder
 from .given_models import given_model
 from .loading import Rounds
 
@@ -35,14 +34,6 @@ def check_semantic(rounds: Rounds, name: str) -> None:
                 f"{where}.vgg16_weights: {path} is missing; fetch it on a machine with network: "
                 "curl -O https://download.pytorch.org/models/vgg16-397923af.pth"
             )
-
-
-def measures_layouts(rounds: Rounds, name: str) -> bool:
-    """Whether decoded samples are measured as layouts: the dataset names classes."""
-    if not is_layouts_autoencoder(rounds, name):
-        return False
-    settings = rounds.config.datasets[rounds.data_of(name)[0]]
-    return not isinstance(settings, ManifestDataset) or classes_file(settings) is not None
 
 
 def _has_head(rounds: Rounds, autoencoder: str) -> bool:

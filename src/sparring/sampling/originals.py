@@ -80,6 +80,7 @@ class VolumeOriginals:
         self._volumes = Volumes(volumes)
         self.decoder: VolumeDecoder = VolumeDecoder.load(vqgan, compute)
         self._size = sides[0] * self.decoder.model.factor[0]
+        self._grids: dict[str, list[tuple[int, tuple[int, ...]]]] = {}
 
     def held_out(self, latents: Path, count: int) -> np.ndarray:
         """Evenly spaced, for neighbours are of one volume; from each another part of it."""
@@ -117,4 +118,7 @@ class VolumeOriginals:
         return torch.from_numpy(np.stack(read)[:, None])
 
     def _places(self, split: str) -> list[tuple[int, tuple[int, ...]]]:
-        return grid_places(self._volumes, self._volumes.rows(split), self._size)
+        if split not in self._grids:
+            rows = self._volumes.rows(split)
+            self._grids[split] = grid_places(self._volumes, rows, self._size)
+        return self._grids[split]

@@ -230,6 +230,8 @@ class FinetuneOverride(Settings):
 
 NULL = "reals"
 """The name of the null among models: training reals against held-out ones."""
+DECODED_REALS = "decoded_reals"
+"""Held-out reals through the autoencoder, in tables of decoded figures: what it alone does."""
 
 
 class EvaluationSettings(Settings):

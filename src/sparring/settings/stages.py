@@ -206,7 +206,7 @@ class MeasureLayouts(StageSettings):
     """A model's decoded samples and predictions as layouts."""
 
     stage = "measure_layouts"
-    revision = 2
+    revision = 3
     seed: int
     """Noise of the predictions, and the draw of training layouts."""
     num_samples: int = Field(1000, ge=8)

@@ -37,6 +37,7 @@ class MeasureVolumes(StageSettings):
     """A model's decoded samples as volumes."""
 
     stage = "measure_volumes"
+    revision = 2
     seed: int
     """The draw of training volumes."""
     num_samples: int = Field(1000, ge=8)

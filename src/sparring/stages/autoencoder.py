@@ -10,12 +10,16 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from ..ahead import Ahead
 from ..artefacts.atomic import write_text
+from ..artefacts.class_roles import role_of
 from ..artefacts.conditions import conditions_attribute
+from ..artefacts.decoded_statistics import MAPS
 from ..artefacts.digests import file_digest
 from ..artefacts.latents import writing_latents
 from ..artefacts.layouts import Layouts
 from ..artefacts.models import load_model, save_model
 from ..errors import UserError
+from ..evaluation.layout_statistics import recall_and_precision
+from ..evaluation.layouts import LayoutMeasures
 from ..models.autoencoder import CLASSES, Codec, autoencoder_digest, build_autoencoder
 from ..progress import progress
 from ..randomness import seeded_initialisation
@@ -29,6 +33,8 @@ from .job import Job
 
 logger = logging.getLogger(__name__)
 _PICTURED = 12
+_MEASURED, _BATCH, _WORST = 1000, 64, 4
+_COUNTED = ("closed", "rooms", "straight_walls", "isolated_pixels", "specks")
 
 
 def train_autoencoder(job: Job[TrainAutoencoder], layouts_file: Path, output: Path) -> None:
@@ -51,7 +57,10 @@ def train_autoencoder(job: Job[TrainAutoencoder], layouts_file: Path, output: Pa
     write_history_with_plot(output / "history.csv", trained)
     write_text(output / CLASSES, json.dumps(layouts.classes or [], indent=1) + "\n")
     save_model(codec.model, output)
-    logger.info("held-out layouts: %s", ", ".join(f"{k} {v:.4g}" for k, v in figures.items()))
+    said = (f"{k} {v:.4g}" for k, v in figures.items() if isinstance(v, float))
+    logger.info("held-out layouts: %s", ", ".join(said))
+    if layouts.classes:
+        logger.info(_what_is_lost(figures))
 
 
 def encode_layouts(
@@ -114,9 +123,13 @@ def _palette(layouts: Layouts) -> np.ndarray | None:
 
 def _report(
     codec: Codec, layouts: Layouts, settings: AutoencoderSettings, output: Path
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Figures and a picture of held-out layouts."""
-    figures = measure_reconstruction(codec, layouts, layouts.rows("test"), settings)
+    figures: dict[str, Any] = {
+        **measure_reconstruction(codec, layouts, layouts.rows("test"), settings)
+    }
+    if layouts.classes:
+        figures |= _of_classes(codec, layouts, layouts.originals("test")[:_MEASURED])
     write_text(output / "reconstruction.json", json.dumps(figures, indent=2) + "\n")
     shown = layouts.read(layouts.originals("test")[:_PICTURED])
     latents = codec.encode(shown)
@@ -126,6 +139,43 @@ def _report(
     }
     save_picture(output / "reconstructions.png", labelled_rows(pictures, scale=2))
     return figures
+
+
+def _of_classes(codec: Codec, layouts: Layouts, rows: np.ndarray) -> dict[str, Any]:
+    """Recall and precision of every class over rows, and what layouts are made of, before and
+    after: means of their statistics."""
+    maps = layouts.read(rows)
+    measures = LayoutMeasures(layouts.palette, layouts.roles, _BATCH)
+    before = measures.originals(maps)
+    parts = [codec.encode(maps[n : n + _BATCH]).cpu().numpy() for n in range(0, len(rows), _BATCH)]
+    after = measures.decoded(codec, np.concatenate(parts))
+    recall, precision = recall_and_precision(maps, after[MAPS], layouts.num_classes)
+    return {
+        "classes": [
+            {
+                "name": c["name"],
+                "role": role_of(c),
+                "recall": recall[c["id"]],
+                "precision": precision[c["id"]],
+            }
+            for c in layouts.classes or []
+        ],
+        **{
+            name: {key: float(columns[key].mean()) for key in _COUNTED if key in columns}
+            for name, columns in (("originals", before), ("reconstructions", after))
+        },
+    }
+
+
+def _what_is_lost(figures: dict[str, Any]) -> str:
+    """Recall of walls, doors and the classes that are found again least, and what was counted."""
+    found = [c for c in figures["classes"] if c["recall"] is not None]
+    worst = sorted(found, key=lambda c: c["recall"])[:_WORST]
+    told = [c for c in found if c["role"] in ("wall", "door") or c in worst]
+    recall = ", ".join(f"{c['name']} {c['recall']:.3f}" for c in told)
+    before, after = figures["originals"], figures["reconstructions"]
+    counted = ", ".join(f"{name} {after[name]:.3g} for {before[name]:.3g}" for name in before)
+    return f"recall, the least among them: {recall}; reconstructed for original: {counted}"
 
 
 def _require_divisible(layouts: Layouts, codec: Codec, autoencoder: Path) -> None:

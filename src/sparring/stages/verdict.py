@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..artefacts.atomic import replacing, write_text
-from ..artefacts.hdf5 import reading, writing
+from ..artefacts.decoded_statistics import read_statistics
 from ..artefacts.latents import latents_info, read_column, read_latents, require_same_autoencoder
 from ..artefacts.model_files import DENOISER_FILES
 from ..errors import UserError
@@ -23,7 +23,7 @@ from ..evaluation.two_sample import Rows, auc_figure, train_panel, turns
 from ..evaluation.verdict import decide
 from ..evaluation.volume_statistics import volume_figures
 from ..progress import progress
-from ..settings.parts import NULL, EvaluationSettings
+from ..settings.parts import DECODED_REALS, NULL, EvaluationSettings
 from ..settings.stages import CompareModels, SelectBest, Summarise
 from .job import Job
 from .judging import one_key_a_line, sampled_rows
@@ -108,29 +108,27 @@ def summarise(
         rows[name]["figures"] |= compared.get(name, {})
         if name in layouts:
             rows[name]["layouts"] = _read(layouts[name])
+    if DECODED_REALS in compared:  # of these there are figures of what is decoded and no others
+        rows[DECODED_REALS] = _decoded_reals(rows[NULL], compared[DECODED_REALS])
     made = evaluation_table(rows, job.settings.seed)
     write_text(table, made.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     with replacing(plot) as aside:
         plot_evaluations(made, aside)
 
 
+def _decoded_reals(null: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
+    """The row of held-out reals through the autoencoder, made like those of models."""
+    row = {"num_samples": null["num_held_out"], "num_held_out": null["num_held_out"]}
+    row["figures"] = figures
+    if "layouts" in null:
+        theirs = null["layouts"]
+        row["layouts"] = {"samples": theirs[DECODED_REALS], "classes": theirs["classes"]}
+    return row
+
+
 def figures_of(content: dict[str, Any]) -> dict[str, Figure]:
     """The figures of an evaluation.json."""
     return {name: Figure.from_json(figure) for name, figure in content["figures"].items()}
-
-
-def write_statistics(path: Path, statistics: dict[str, dict[str, np.ndarray]]) -> None:
-    """Statistics of what was decoded, by whose they are and name; float32, a row per layout."""
-    with writing(path, {"kind": "decoded_statistics"}) as file:
-        for whose, columns in statistics.items():
-            for name, values in columns.items():
-                file.create_dataset(f"{whose}/{name}", data=values.astype(np.float32))
-
-
-def read_statistics(path: Path, whose: str) -> dict[str, np.ndarray]:
-    """What `write_statistics` wrote of `samples` or `held_out`."""
-    with reading(path, whose) as file:
-        return {name: file[whose][name][:] for name in file[whose]}
 
 
 def _fixed_figures(
@@ -170,22 +168,17 @@ def _decoded_figures(files: Files, settings: EvaluationSettings) -> dict[str, di
     reals = read_statistics(files.decoded[NULL], "held_out")
     window = reals.pop("hu_window", None)
     found = {}
-    for model, path in files.decoded.items():
-        samples = read_statistics(path, "samples")
+    judged: list[tuple[str, Path, str]] = [(n, p, "samples") for n, p in files.decoded.items()]
+    for model, path, whose in [*judged, (DECODED_REALS, files.decoded[NULL], DECODED_REALS)]:
+        samples = read_statistics(path, whose)
         samples.pop("hu_window", None)
-        draws = draws_of(_groups(samples), _groups(reals), settings)
+        draws = draws_of(samples["group"], reals["group"], settings)
         if window is None:
             found[model] = layout_figures(samples, reals, *draws)
         else:
             low, high = window.tolist()
             found[model] = volume_figures(samples, reals, (low, high), *draws)
     return found
-
-
-def _groups(statistics: dict[str, np.ndarray]) -> np.ndarray:
-    """Which rows belong together, `[N]`: patches of one patient. Layouts stand alone."""
-    rows = len(next(iter(statistics.values())))
-    return statistics.get("group", np.arange(rows))
 
 
 def _short(figure: Figure) -> dict[str, float]:
