@@ -198,9 +198,7 @@ rule measure_volumes:
 
 rule compare_models:
     input:
-        samples=of_all_models(SAMPLES),
         evaluations=of_all_models("evaluation.json", null=True),
-        held_out=latents_of("test"),
         statistics=statistics_of_decoded,
     output:
         RESULTS + "/{experiment}/comparisons.json",
@@ -220,8 +218,7 @@ rule compare_models:
         ),
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --models {params.models} --samples {input.samples}"
-        " --evaluations {input.evaluations} --held-out {input.held_out} {params.statistics}"
+        " --models {params.models} --evaluations {input.evaluations} {params.statistics}"
         " --output {output}"
 
 

@@ -1,4 +1,4 @@
-"""Judge all models of an experiment by the same scorers; say what their differences mean."""
+"""Compare the figures of all models of an experiment; say what their differences mean."""
 
 import argparse
 from pathlib import Path
@@ -14,9 +14,7 @@ def run(job: Job[CompareModels], args: argparse.Namespace) -> None:
 
     judged = [NULL, *args.models]
     files = Files(
-        dict(zip(args.models, args.samples, strict=True)),
         dict(zip(judged, args.evaluations, strict=True)),
-        args.held_out,
         dict(zip(judged, args.statistics, strict=True)) if args.statistics else {},
     )
     compare_models(job, files, args.output)
@@ -24,10 +22,8 @@ def run(job: Job[CompareModels], args: argparse.Namespace) -> None:
 
 EXAMPLE = r"""
     python workflow/scripts/compare_models.py --models start adversarial/iteration_0 \
-        --samples by_hand/start/evaluation_latents.h5 by_hand/finetuned/evaluation_latents.h5 \
         --evaluations by_hand/reals/evaluation.json by_hand/start/evaluation.json \
-        by_hand/finetuned/evaluation.json --held-out by_hand/latents/test.h5 \
-        --output by_hand/comparisons.json
+        by_hand/finetuned/evaluation.json --output by_hand/comparisons.json
 """
 
 if __name__ == "__main__":
@@ -38,18 +34,16 @@ if __name__ == "__main__":
         required=True,
         help="names of the models: start, {arm}/iteration_{n}, seed_{s}/{arm}/iteration_{n}",
     )
-    parser.add_input("--samples", nargs="+", required=True, help="latents per model")
     parser.add_input(
         "--evaluations",
         nargs="+",
         required=True,
-        help="evaluation.json of the null, then per model",
+        help="evaluation.json of real against real, then per model",
     )
-    parser.add_input("--held-out", required=True, help="latents of the test split")
     parser.add_input(
         "--statistics",
         nargs="+",
-        help="statistics of what was decoded, of the null, then per model, where measured",
+        help="statistics of what was decoded, of real against real, then per model, where measured",
     )
     parser.add_argument("--output", type=Path, required=True, help="comparisons.json to write")
     run_job(CompareModels, parser, run)

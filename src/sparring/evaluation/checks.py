@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from ..randomness import key_seed
 from .judges import LinearJudge
-from .statistics import Draws
-from .two_sample import Rows, auc_figure, train_panel
+from .statistics import Parts
+from .two_sample import Rows, judge_seeds, own_auc
 
 Array = np.ndarray
 _MOST_DUPLICATES = 0.01  # of the held-out reals; some layouts are simply alike
@@ -75,12 +74,10 @@ def require_same_scale(path: Path, samples: Array, held_out: Rows, seed: int) ->
     ratio = float(np.sqrt((spread[0] ** 2).mean() / (spread[1] ** 2).mean()))
     if 1 / _SCALE < ratio < _SCALE:
         return
-    rows = Rows(
-        rescaled(samples[:_SEEN], held_out.latents[:_SEEN]), np.arange(len(samples[:_SEEN]))
-    )
-    panel = train_panel(LinearJudge(), held_out, rows, 2, key_seed(seed, "scale"))
-    draws = [Draws.of(r.groups, 2, seed, "scale") for r in (held_out, rows)]
-    auc = auc_figure(panel.scores(held_out), panel.scores(rows), *draws).value
+    seen = rescaled(samples[:_SEEN], held_out.latents[:_SEEN])
+    rows = Rows(seen, np.arange(len(seen)))
+    parts = Parts.of(rows.groups, held_out.groups, seed)
+    auc = own_auc(LinearJudge(), held_out, rows, parts, judge_seeds(seed, 2)).value
     if auc < _PASSABLE:
         raise UserError(
             f"{path}: latents are {ratio:.2g} times as wide as held-out ones, and scaled to their "

@@ -8,7 +8,7 @@ import numpy as np
 from ..artefacts.class_roles import Roles
 from .distances import frechet_figure, kernel_figure
 from .regions import apartment_statistics, component_statistics
-from .statistics import Draws, Figure, gap_of_means
+from .statistics import Figure, Parts, gap_of_means, mean_figure
 
 Array = np.ndarray
 
@@ -70,17 +70,15 @@ class LayoutFigure:
     better: Literal["lower", "higher", "real"]
     """`real`: the nearer to what reals have, the better."""
 
-    def of(
-        self, samples: Array, reals: Array | None, sample_draws: Draws, real_draws: Draws
-    ) -> Figure:
+    def of(self, samples: Array, reals: Array | None, parts: Parts) -> Figure:
         """From the column of samples `[N]` or `[N,F]` and of reals, which a mean does without."""
         if self.compares == "mean" or reals is None:
-            return Figure.mean_of(samples.astype(float), sample_draws)
+            return mean_figure(samples.astype(float), parts)
         x, y = (values.reshape(len(values), -1) for values in (samples, reals))
         scale = {"gap": 1.0, "total_variation": 0.5}.get(self.compares)
         if scale is None:
             scale = 1 / max(1, int((x.any(0) | y.any(0)).sum()))
-        return gap_of_means(x, y, sample_draws, real_draws, scale)
+        return gap_of_means(x, y, parts, scale)
 
 
 LAYOUT_FIGURES = (
@@ -108,30 +106,32 @@ LAYOUT_FIGURES = (
 
 
 def layout_figures(
-    samples: dict[str, Array], reals: dict[str, Array], sample_draws: Draws, real_draws: Draws
+    samples: dict[str, Array], reals: dict[str, Array], parts: Parts
 ) -> dict[str, Figure]:
-    """What `LAYOUT_FIGURES` says of the columns that there are, by name.
+    """What `LAYOUT_FIGURES` says of the columns that there are, by name; both have a `group` each.
 
     `inception_frechet`, `inception_kernel`: where Inception's features were taken.
     """
-    pairs = (sample_draws, real_draws)
     figures = {
-        row.name: row.of(samples[row.column], reals.get(row.column), *pairs)
+        row.name: row.of(samples[row.column], reals.get(row.column), parts)
         for row in LAYOUT_FIGURES
         if row.column in samples and (row.compares == "mean" or row.column in reals)
     }
     if "inception" in samples and "inception" in reals:
-        figures |= _inception(samples["inception"], reals["inception"], *pairs)
+        figures |= _inception(samples, reals, parts)
     return figures
 
 
-def _inception(x: Array, y: Array, x_draws: Draws, y_draws: Draws) -> dict[str, Figure]:
+def _inception(
+    samples: dict[str, Array], reals: dict[str, Array], parts: Parts
+) -> dict[str, Figure]:
     """Fréchet and kernel distance of Inception's features, standardised by the reals'."""
+    x, y = samples["inception"], reals["inception"]
     mean, std = y.mean(0, dtype=float), y.std(0, dtype=float) + 1e-6
     x, y = (x - mean) / std, (y - mean) / std
     return {
-        "inception_frechet": frechet_figure(x, y, x_draws, y_draws),
-        "inception_kernel": kernel_figure(x, y, x_draws, y_draws),
+        "inception_frechet": frechet_figure(x, y, parts),
+        "inception_kernel": kernel_figure(x, y, samples["group"], reals["group"]),
     }
 
 

@@ -19,7 +19,7 @@ from .layout_statistics import layout_statistics
 _TOLERANCE = 16  # of 255, in every channel
 _TIMESTEPS = 10
 _INCEPTION_DIM = 64
-_MOST_CELLS = 64  # along a side of what judges take
+_MOST_CELLS = 32  # along a side of what judges take
 
 
 @dataclass(frozen=True)
@@ -88,19 +88,38 @@ def decoded_maps(decoded: Decoded, palette: np.ndarray | None) -> np.ndarray:
     return _nearest(to_uint8(decoded.rgb), palette)[0]
 
 
-def encoded_maps(maps: np.ndarray, num_classes: int, batch_size: int = 256) -> Iterator[np.ndarray]:
-    """What judges of decoded layouts take, batch by batch, float32 `[B,C f^2,H/f,W/f]`.
+@dataclass(frozen=True)
+class EncodedMaps:
+    """What judges of decoded layouts take in the place of latents: `[N,C f^2,H/f,W/f]`.
 
     From uint8 class ids `[N,H,W]` one-hot planes, C = `num_classes`; from RGB `[N,H,W,3]` values in
     [-1, 1], C = 3. Blocks of f x f pixels become channels, f being the least divisor that leaves at
-    most 64 cells along a side: so no pixel is lost, and large layouts cost as many cells as others.
+    most 32 cells along a side: so no pixel is lost, and large layouts cost as many cells as others.
+    Rows are encoded when they are read, as all at once would be gigabytes.
     """
-    for batch in _batches(maps, batch_size):
-        if maps.ndim == 3:
-            planes = (batch[:, None] == np.arange(num_classes)[:, None, None]).astype(np.float32)
-        else:
-            planes = np.moveaxis(batch.astype(np.float32) / 127.5 - 1, 3, 1)
-        yield _unshuffled(planes)
+
+    maps: np.ndarray
+    num_classes: int
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        batch = self.maps[rows]
+        if self.maps.ndim == 3:
+            classes = np.arange(self.num_classes)[:, None, None]
+            return _unshuffled((batch[:, None] == classes).astype(np.float32))
+        return _unshuffled(np.moveaxis(batch.astype(np.float32) / 127.5 - 1, 3, 1))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of all rows, encoded."""
+        return (len(self), *self[:1].shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        """4."""
+        return 4
 
 
 class InceptionFeatures:
@@ -168,7 +187,7 @@ def _nearest(rgb: np.ndarray, palette: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _unshuffled(planes: np.ndarray) -> np.ndarray:
-    """`[B,C,H,W]` with blocks of pixels as channels: at most 64 cells along a side."""
+    """`[B,C,H,W]` with blocks of pixels as channels: at most `_MOST_CELLS` along a side."""
     batch, channels, height, width = planes.shape
     least = -(-max(height, width) // _MOST_CELLS)
     f = next(f for f in range(least, height + 1) if height % f == 0 and width % f == 0)

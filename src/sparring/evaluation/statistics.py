@@ -137,6 +137,26 @@ def jackknife(
     }
 
 
+def mean_figure(values: Array, parts: Parts) -> Figure:
+    """The mean over samples of one value each, `[N]`."""
+    return jackknife(lambda samples, _: {"": float(values[samples].mean())}, parts)[""]
+
+
+def gap_of_means(x: Array, y: Array, parts: Parts, scale: float) -> Figure:
+    """scale * sum |mean x - mean y| over columns of samples `[N,F]` and reals `[M,F]`.
+
+    What leaving out a group changes is taken of the signed differences, whose signs are kept: near
+    0 an absolute value would fold them over, and hide how uncertain they are.
+    """
+    x, y = x.astype(float), y.astype(float)
+    gap = x.mean(0) - y.mean(0)
+    without = [
+        scale * (x[parts.samples != g].mean(0) - y[parts.reals != g].mean(0)) @ np.sign(gap)
+        for g in range(parts.count)
+    ]
+    return Figure.of(float(scale * np.abs(gap).sum()), np.array(without))
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A figure or a difference, its standard error and that error's degrees of freedom."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .statistics import Draws, Figure, gap_of_means
+from .statistics import Figure, Parts, gap_of_means, jackknife, mean_figure
 
 Array = np.ndarray
 Window = tuple[float, float]
@@ -40,8 +40,7 @@ def volume_figures(
     samples: dict[str, Array],
     reals: dict[str, Array],
     window: Window,
-    sample_draws: Draws,
-    real_draws: Draws,
+    parts: Parts,
 ) -> dict[str, Figure]:
     """How far the samples' means are from the reals'.
 
@@ -50,25 +49,24 @@ def volume_figures(
     in HU. `tissue_distance`: half the sum of |share - share of the reals| (total variation).
     `tissue_X`: the share of each range of HU.
     """
-    pair = (sample_draws, real_draws)
-    ratio = _ratio(samples["gradient_energy"], reals["gradient_energy"], *pair)
-    logs = np.log2(ratio.resamples[0])
-    middle = float(np.log2(ratio.value))
+    ratio = _ratio(samples["gradient_energy"], reals["gradient_energy"], parts)
+    octaves = np.log2(ratio.value)
+    without = np.log2(ratio.value + ratio.deviations[0][0])
     steps = [np.cumsum(x["hu_histogram"], axis=1, dtype=float) for x in (samples, reals)]
     width = (window[1] - window[0]) / BINS
     shares = samples["tissue_shares"]
     figures = {
         "gradient_ratio": ratio,
-        "gradient_gap": Figure.of(abs(middle), logs * np.sign(middle)),
-        "hu_distance": gap_of_means(steps[0], steps[1], *pair, width),
-        "tissue_distance": gap_of_means(shares, reals["tissue_shares"], *pair, 0.5),
+        "gradient_gap": Figure.of(float(abs(octaves)), without * np.sign(octaves)),
+        "hu_distance": gap_of_means(steps[0], steps[1], parts, width),
+        "tissue_distance": gap_of_means(shares, reals["tissue_shares"], parts, 0.5),
     }
     for number, name in enumerate(TISSUES):
-        figures[f"tissue_{name}"] = Figure.mean_of(shares[:, number].astype(float), sample_draws)
+        figures[f"tissue_{name}"] = mean_figure(shares[:, number].astype(float), parts)
     return figures
 
 
-def _ratio(x: Array, y: Array, x_draws: Draws, y_draws: Draws) -> Figure:
+def _ratio(x: Array, y: Array, parts: Parts) -> Figure:
     tiny = np.finfo(np.float32).tiny  # of a model that makes nothing but constants
     x, y = x.astype(float) + tiny, y.astype(float) + tiny
-    return Figure.of(float(x.mean() / y.mean()), x_draws.means(x) / y_draws.means(y))
+    return jackknife(lambda ours, theirs: {"": float(x[ours].mean() / y[theirs].mean())}, parts)[""]

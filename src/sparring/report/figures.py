@@ -21,7 +21,10 @@ _Z = 1.96  # standard errors in half a 95 % interval
 
 # By the beginning of the column's name, the first that fits: title, direction, what it says.
 _KNOWN: tuple[tuple[str, str, Better | None, str], ...] = (
-    ("fixed_auc", "AUC of fixed scorers", "lower", "the same judges for all models; 0.5 is chance"),
+    ("decoded_auc", "two-sample AUC, decoded", "lower", "against original held-out reals"),
+    ("decoded_kernel", "kernel distance, decoded", "lower", "against original held-out reals"),
+    ("latent_mean", "mean of latents", "real", "root mean square over channels"),
+    ("latent_std", "std of latents", "real", "root mean square over channels"),
     ("auc", "two-sample AUC", "lower", "fresh judges against held-out reals; 0.5 is chance"),
     ("frechet", "Fréchet distance", "lower", "of feature means and covariances, to held-out ones"),
     ("kernel", "kernel distance (MMD²)", "lower", "of features to held-out reals"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..artefacts.histories import Row
+from ..evaluation.comparing import DECIDING
 from ..rounds.status import JobStatus
 from .figures import NOT_TRAINED, Comparisons, Estimate, Evaluation, Figure, Model, number
 
@@ -74,7 +75,7 @@ def _outcome(kind: str, comparisons: Comparisons) -> Outcome | None:
     judged = {
         d.judgement
         for d in comparisons.differences
-        if d.against == "start" and d.figure.startswith("fixed_auc")
+        if d.against == "start" and d.figure in DECIDING
     }
     return "helped" if judged == {"better"} else "undecided"
 

@@ -241,8 +241,6 @@ class EvaluationSettings(Settings):
     """Samples per model, all models with the same noise."""
     feature_dim: int = Field(64, ge=2, le=128)
     """Random convolution features per latent; few where held-out layouts are few."""
-    bootstrap: int = Field(200, ge=20)
-    """Resamples behind each standard error and interval."""
     judge_seeds: int = Field(5, ge=2, le=50)
     """Judges of each family, each with its own beginning and its own halves of the data."""
     decoded: int = Field(1000, ge=8)
@@ -251,6 +249,6 @@ class EvaluationSettings(Settings):
     """pytorch-fid's pt_inception-2015-12-05-6726825d.pth, fetched beforehand: decoded layouts are
     then also compared by Inception's features, 64 random combinations of them."""
     seed: int = 42
-    """Sampling noise, features, judges and resamples."""
+    """Sampling noise, features, judges and the groups that a jackknife leaves out."""
     grid: int = Field(16, ge=1)
     """Samples per model in the comparison picture."""

@@ -197,7 +197,7 @@ class Evaluate(StageSettings):
     """A model's samples, or training reals, against held-out reals."""
 
     stage = "evaluate"
-    revision = 3
+    revision = 4
     elsewhere = ("evaluation.grid", "evaluation.decoded", "evaluation.inception_weights")
     evaluation: EvaluationSettings = EvaluationSettings()
 
@@ -222,10 +222,10 @@ class MeasureLayouts(StageSettings):
 
 
 class CompareModels(StageSettings):
-    """All models of an experiment by the same scorers, and what their differences say."""
+    """All models of an experiment beside each other, and what their differences say."""
 
     stage = "compare_models"
-    revision = 2
+    revision = 3
     elsewhere = tuple(
         f"evaluation.{key}"
         for key in ("num_samples", "feature_dim", "decoded", "grid", "inception_weights")
@@ -254,7 +254,7 @@ class Summarise(StageSettings):
     """All evaluations of an experiment in one table and plot."""
 
     stage = "summarise"
-    revision = 2
+    revision = 3
     seed: int = 42
     """The training seed of the models whose names say none."""
 

@@ -5,55 +5,46 @@ import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ..artefacts.atomic import replacing, write_text
-from ..artefacts.decoded_statistics import read_statistics
-from ..artefacts.latents import latents_info, read_column, read_latents, require_same_autoencoder
+from ..artefacts.decoded_statistics import read_maps, read_statistics
 from ..artefacts.model_files import DENOISER_FILES
 from ..errors import UserError
 from ..evaluation.comparing import Model, differences
-from ..evaluation.judges import JUDGES
-from ..evaluation.judging import draws_of
+from ..evaluation.judging import judge_maps
 from ..evaluation.layout_statistics import layout_figures
-from ..evaluation.statistics import Figure
-from ..evaluation.two_sample import Rows, auc_figure, train_panel, turns
+from ..evaluation.statistics import Figure, Parts
+from ..evaluation.two_sample import Rows
 from ..evaluation.verdict import decide
 from ..evaluation.volume_statistics import volume_figures
 from ..progress import progress
 from ..settings.parts import DECODED_REALS, NULL, EvaluationSettings
 from ..settings.stages import CompareModels, SelectBest, Summarise
 from .job import Job
-from .judging import one_key_a_line, sampled_rows
+from .judging import one_key_a_line
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Files:
-    """What is compared: files by the model's name; the null is called `reals`."""
+    """What is compared: files by the model's name; real against real is called `reals`."""
 
-    samples: dict[str, Path]
     evaluations: dict[str, Path]
-    held_out: Path
     decoded: dict[str, Path]
     """Statistics of decoded layouts or volumes, if they were measured."""
 
 
 def compare_models(job: Job[CompareModels], files: Files, output: Path) -> None:
-    """Score every model by the same judges, pair the differences and come to a verdict."""
+    """Pair the figures of all models and come to a verdict."""
     import torch
 
     torch.set_num_threads(job.threads)
-    infos = [latents_info(path) for path in (*files.samples.values(), files.held_out)]
-    require_same_autoencoder(*infos)
-    settings = job.settings.evaluation
     judged = {name: _read(path) for name, path in files.evaluations.items()}
-    more = _fixed_figures(files, judged, settings)
-    for name, figures in _decoded_figures(files, settings).items():
-        more.setdefault(name, {}).update(figures)
+    more = _decoded_figures(files, job.settings.evaluation)
     models = [
         Model(name, figures_of(content) | more.get(name, {})) for name, content in judged.items()
     ]
@@ -66,6 +57,7 @@ def compare_models(job: Job[CompareModels], files: Files, output: Path) -> None:
         "outcome": verdict.outcome,
         "selected": verdict.selected,
         "reasons": verdict.reasons,
+        "p": verdict.p,
         "differences": [difference.to_json() for difference in found],
         "figures": {
             name: {key: _short(figure) for key, figure in figures.items()}
@@ -131,59 +123,43 @@ def figures_of(content: dict[str, Any]) -> dict[str, Figure]:
     return {name: Figure.from_json(figure) for name, figure in content["figures"].items()}
 
 
-def _fixed_figures(
-    files: Files, judged: dict[str, dict[str, Any]], settings: EvaluationSettings
-) -> dict[str, dict[str, Figure]]:
-    """AUCs of every model by the same judges, which have seen equal shares of all models.
-
-    One model's samples are in memory at a time.
-    """
-    count = min(judged[name]["num_samples"] for name in files.samples)
-    reals = Rows(
-        read_latents(files.held_out), read_column(files.held_out, "original_id").astype(str)
-    )
-    shares = zip(files.samples.values(), turns(len(files.samples), count), strict=True)
-    parts = [(read_latents(path, rows), [f"noise {n}" for n in rows]) for path, rows in shares]
-    pool = Rows(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
-    panels = {
-        f"fixed_auc_{family}": train_panel(judge, reals, pool, settings.judge_seeds, settings.seed)
-        for family, judge in JUDGES.items()
-    }
-    real_scores = {name: panel.scores(reals) for name, panel in panels.items()}
-    found: dict[str, dict[str, Figure]] = {}
-    for model, path in progress(files.samples.items(), "scoring", len(files.samples), "model"):
-        rows = sampled_rows(path, count)
-        draws = draws_of(rows.groups, reals.groups, settings)
-        found[model] = {
-            name: auc_figure(real_scores[name], panel.scores(rows), draws[1], draws[0])
-            for name, panel in panels.items()
-        }
-    return found
-
-
 def _decoded_figures(files: Files, settings: EvaluationSettings) -> dict[str, dict[str, Figure]]:
-    """Figures of decoded layouts or volumes, with the same resamples for every model."""
+    """Figures of decoded layouts or volumes against original held-out ones, by model, and of these
+    decoded."""
+    from ..evaluation.layouts import EncodedMaps
+
     if not files.decoded:
         return {}
-    reals = read_statistics(files.decoded[NULL], "held_out")
+    null = files.decoded[NULL]
+    sides = {model: (path, "samples") for model, path in files.decoded.items()}
+    sides[DECODED_REALS] = null, DECODED_REALS
+    reals = read_statistics(null, "held_out")
     window = reals.pop("hu_window", None)
     found = {}
-    judged: list[tuple[str, Path, str]] = [(n, p, "samples") for n, p in files.decoded.items()]
-    for model, path, whose in [*judged, (DECODED_REALS, files.decoded[NULL], DECODED_REALS)]:
-        samples = read_statistics(path, whose)
-        samples.pop("hu_window", None)
-        draws = draws_of(samples["group"], reals["group"], settings)
-        if window is None:
-            found[model] = layout_figures(samples, reals, *draws)
-        else:
+    for model, (path, whose) in progress(sides.items(), "comparing", len(sides), "model"):
+        columns = read_statistics(path, whose)
+        parts = Parts.of(columns["group"], reals["group"], settings.seed)
+        if window is not None:
             low, high = window.tolist()
-            found[model] = volume_figures(samples, reals, (low, high), *draws)
+            found[model] = volume_figures(columns, reals, (low, high), parts)
+            continue
+        found[model] = layout_figures(columns, reals, parts)
+        # Without classes, of RGB, there are no shares.
+        classes = reals["class_shares"].shape[1] if "class_shares" in reals else 0
+        samples, theirs = (
+            Rows(cast(np.ndarray, EncodedMaps(read_maps(*side), classes)), groups)
+            for side, groups in (
+                ((path, whose), columns["group"]),
+                ((null, "held_out"), reals["group"]),
+            )
+        )
+        found[model] |= judge_maps(samples, theirs, settings)
     return found
 
 
 def _short(figure: Figure) -> dict[str, float]:
-    """For tables, which need no resamples."""
-    return {k: v for k, v in figure.to_json().items() if k in ("value", "se", "low", "high")}
+    """For tables, which need no deviations."""
+    return {k: v for k, v in figure.to_json().items() if k not in ("values", "deviations")}
 
 
 def _read(path: Path) -> dict[str, Any]:
