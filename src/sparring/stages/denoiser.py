@@ -296,4 +296,6 @@ def _write(training: DenoiserTraining, trained: Trained, outputs: DenoiserOutput
     latest = training.average.weights()
     save_denoiser(outputs.latest, training.model, training.schedule, latest)
     save_denoiser(outputs.denoiser, training.model, training.schedule, trained.best)
-    logger.info("best validation noise loss at epoch %d: %s", trained.best_epoch, outputs.denoiser)
+    logger.info(
+        "kept epoch %d, by %s: %s", trained.best_epoch, training.criterion, outputs.denoiser
+    )

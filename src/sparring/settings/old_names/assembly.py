@@ -9,6 +9,11 @@ from .kinds import ENTRIES, MODELS, Kind
 from .values import telling_name
 
 _WITHOUT_SEMANTIC_LOSSES = {"segmentation_weight": 0.0, "perceptual_weight": 0.0}
+_AS_BEFORE: dict[str, dict[str, Any]] = {
+    "diffusion": {"lr_schedule": "constant"},
+    "adversarial": {"objective": "x0_bce"},
+}
+"""What the old programs did in rounds without being told, and is no default here."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,9 @@ def experiment_of(
         experiment["semantic"] = _WITHOUT_SEMANTIC_LOSSES
     elif kind != "pretrain" and semantic:
         experiment.setdefault("semantic", {})
+    if kind == "adversarial":
+        for group, values in _AS_BEFORE.items():
+            experiment[group] = values | experiment.get(group, {})
     return {key: experiment[key] for key in MODELS[kind].model_fields if key in experiment}
 
 
