@@ -39,8 +39,8 @@ def check_objective(rounds: Rounds, name: str, experiment: AdversarialExperiment
     if settings.replay:
         raise UserError(
             f"{where}: discriminator.replay is {settings.replay}, but with objective guidance the "
-            "logit must be the ratio of real density to that of the model that is guided, and fakes "
-            "of earlier iterations come from other models; leave replay out"
+            "logit must be the ratio of real density to that of the model that is guided, and "
+            "fakes of earlier iterations come from other models; leave replay out"
         )
     if experiment.semantic is not None:
         raise UserError(

@@ -145,9 +145,9 @@ class FinetuneSettings(DiffusionTraining):
     """Go on with the optimiser's moments that the previous iteration left. The rate is not carried:
     its schedule begins anew."""
     selection_samples: int = Field(256, ge=0)
-    """At every validation so many latents are sampled from the averaged weights, and the epoch whose
-    samples have the least kernel distance to the validation split is kept. 0 samples none and keeps
-    the epoch of the least noise loss."""
+    """So many latents are sampled from the averaged weights at every validation, and the epoch
+    whose samples have the least kernel distance to the validation split is kept. 0 samples none and
+    keeps the epoch of the least noise loss."""
     selection_steps: int = Field(20, ge=1)
     """Steps of DPM-Solver++ for these samples."""
 

@@ -115,5 +115,5 @@ def test_volumes_are_measured_too(tiny):
 
 
 def test_a_single_latent_is_no_split_to_compare_with(tiny):
-    with pytest.raises(UserError, match="has 1 latents.*selection_samples: 0"):
+    with pytest.raises(UserError, match=r"has 1 latents.*selection_samples: 0"):
         distance(tiny, tiny.latents(1, 2))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import UserError
-from ..parts import SampleGrid, SamplingSettings
+from ..parts import FinetuneSettings, SampleGrid, SamplingSettings
 from .kinds import ENTRIES, MODELS, Kind
 from .values import telling_name
 
@@ -59,6 +59,10 @@ def steps_at_most(num_timesteps: Any, kind: Kind, settled: dict[str, Any]) -> di
     steps = {"diffusion.sample_grid.num_steps": SampleGrid.model_fields["num_steps"].default}
     if kind != "pretrain":
         steps["sampling.num_steps"] = SamplingSettings.model_fields["num_steps"].default
+    if kind == "adversarial":
+        steps["diffusion.selection_steps"] = FinetuneSettings.model_fields[
+            "selection_steps"
+        ].default
     return {
         key: num_timesteps
         for key, default in steps.items()

@@ -11,7 +11,9 @@ from .table import FILE_NAME
 from .values import is_weights_file
 
 _WIDTH = 96
-_STEPS = ("diffusion.sample_grid.num_steps", "sampling.num_steps")
+_STEPS = (
+    "diffusion.sample_grid.num_steps", "sampling.num_steps", "diffusion.selection_steps",
+)  # fmt: skip
 _ROUNDS_NOTES = (
     "diffusion.epochs, discriminator.epochs and num_samples are of each iteration",
     "adversarial.objective is x0_bce, the old recipe; new experiments take ddo, which has no "
