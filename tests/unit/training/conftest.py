@@ -211,7 +211,7 @@ def uneven(layouts, **keys):
     pictures = {"sample_interval": 1, "sample_grid": grid}
     wide = AdversarialLoss(objective="x0_bce", timesteps=(0.0, 0.6))
     plain = {"spectral": True, "relativistic": False}  # of pairs see `descending`
-    pushing = itself(alpha=1.5, max_rise=0.02)  # the third of five epochs is too much
+    pushing = itself(alpha=1.5, max_rise=0.02)  # the second of five epochs is too much
     fast = {"epochs": 5, "learning_rate": 1e-2, "ema_decay": 0.5}
     learning = partial(rivals.online, relativistic=False, timesteps=(0.0, 0.4))
     return {
