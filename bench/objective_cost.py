@@ -34,7 +34,7 @@ def stage(objective: str, args: argparse.Namespace) -> Finetuning:
         noised = objective == "noised"
         loss = AdversarialLoss(objective="noised" if noised else "x0_bce")
         opponent = Critic(LatentDiscriminator(CHANNELS, noised=noised), loss)
-    settings = FinetuneSettings(batch_size=args.batch, epochs=10**6)
+    settings = FinetuneSettings(batch_size=args.batch, epochs=10**6, selection_samples=0)
     schedule = build_scheduler(NoiseScheduleSettings())
     data = Latents(latents, latents[: args.batch])
     return Finetuning(model, schedule, data, settings, compute, 0, ("bench",), opponent=opponent)

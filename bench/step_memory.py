@@ -65,13 +65,15 @@ def one_step(decoder: str, pieces: int, adversarial: bool) -> tuple[float, float
             SemanticLoss(min_snr=0.0, decode_batch_size=pieces), codec, EncoderFeatures(codec)
         )
         teacher = Teacher(semantics, {"train": LayoutRows(Random(), np.arange(BATCH))})
-    opponent = Critic(LatentDiscriminator(), AdversarialLoss(timesteps=(0.0, 1.0)))
+    opponent = Critic(
+        LatentDiscriminator(), AdversarialLoss(objective="x0_bce", timesteps=(0.0, 1.0))
+    )
     x0 = torch.randn(BATCH, 16, 32, 32)
     stage = Finetuning(
         build_denoiser(DenoiserSettings(preset="unet64_d4"), 16, 32),
         build_scheduler(NoiseScheduleSettings()),
         Latents(x0, x0),
-        FinetuneSettings(batch_size=BATCH),
+        FinetuneSettings(batch_size=BATCH, selection_samples=0),
         compute,
         0,
         ("bench",),

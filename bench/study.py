@@ -104,7 +104,8 @@ class Study:
                 opponent = Critic(critic, arm.loss)
         settings = FinetuneSettings(
             epochs=arm.epochs * self.args.times, batch_size=64, learning_rate=arm.rate,
-            sample_interval=0, eval_interval=1, ema_decay=0.995,
+            lr_schedule="constant", ema_decay=0.995, eval_interval=1, selection_samples=0,
+            sample_interval=0,
         )  # fmt: skip
         schedule = load_denoiser(self.args.start / "denoiser")[1]
         key = ("finetune_diffusion", number)

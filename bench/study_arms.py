@@ -26,7 +26,7 @@ class Arm:
 
 
 def _loss(**keys: object) -> AdversarialLoss:
-    return AdversarialLoss(**keys)  # type: ignore[arg-type]
+    return AdversarialLoss(**{"objective": "x0_bce"} | keys)  # type: ignore[arg-type]
 
 
 BACKBONE = DiscriminatorSettings(

@@ -214,7 +214,7 @@ class Rounds:
         """noise loss + weight x0_bce or noised."""
         total = self.process.num_timesteps
         beside = _beside(seed)
-        settings = AdversarialLoss(timesteps=setting.timesteps)
+        settings = AdversarialLoss(objective="x0_bce", timesteps=setting.timesteps)
 
         def loss(model: TimedMlp, generator: torch.Generator) -> Tensor:
             batch = self.predicted(model, generator)

@@ -46,6 +46,7 @@ EXPERIMENTS = {
         "iterations": 2,
         "num_samples": 64,
         "sampling": {"num_steps": 4},
+        "adversarial": {"objective": "x0_bce"},
         "discriminator": {"epochs": 2, "num_layers": 3, "base_channels": 8},
         "diffusion": {
             "epochs": 3,
@@ -53,6 +54,8 @@ EXPERIMENTS = {
             "eval_interval": 2,
             "sample_interval": 3,
             "sample_grid": {"num_samples": 4, "sampler": "ddim", "num_steps": 2},
+            "selection_samples": 16,
+            "selection_steps": 4,
         },
         "evaluation": {
             "num_samples": 64,

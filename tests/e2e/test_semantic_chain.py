@@ -17,9 +17,10 @@ def chain(shared_run, tmp_path_factory):
     run = shared_run.copied(tmp_path_factory.mktemp("chain"))
     micro = run.experiments["micro"]
     diffusion = micro["diffusion"] | {"epochs": 2, "sample_interval": 0}
+    taught = {key: value for key, value in diffusion.items() if not key.startswith("selection")}
     run.experiments["semantic"] = {
         "kind": "finetune", "start_from": "base",
-        "diffusion": diffusion | {"eval_interval": 1, "learning_rate": 1e-3},
+        "diffusion": taught | {"eval_interval": 1, "learning_rate": 1e-3},
         "sampling": micro["sampling"], "evaluation": micro["evaluation"],
     }  # fmt: skip
     run.experiments["stage3"] = micro | {

@@ -129,7 +129,7 @@ class TestNothingPlanned:
         finished.experiments = {k: backwards(v) for k, v in finished.experiments.items()}
         micro = finished.experiments["micro"]
         micro["diffusion"] |= {"learning_rate": "5e-5", "max_grad_norm": 1}
-        micro["adversarial"] = {"timesteps": [0, 2e-1], "weight": "1e-1"}
+        micro["adversarial"] |= {"timesteps": [0, 2e-1], "weight": "1e-1"}
         assert finished.plan() == set()
 
     def test_device_precision_and_checkpoint_interval(self, finished):
@@ -174,7 +174,7 @@ class TestReplanned:
         assert finished.plan() == rounds("micro", [2, 3]) | verdicts("micro")
 
     def test_adversarial_weight_leaves_the_control_alone(self, finished):
-        finished.experiments["micro"]["adversarial"] = {"weight": 0.2}
+        finished.experiments["micro"]["adversarial"]["weight"] = 0.2
         after_first = sparred("micro", 1) - {job("encode_real", experiment="micro", iteration=1)}
         assert finished.plan() == (
             after_first

@@ -32,7 +32,8 @@ EXAMPLE = r"""
         --train-latents by_hand/latents/train.h5 --val-latents by_hand/latents/val.h5 \
         --autoencoder by_hand/autoencoder --denoiser by_hand/denoiser \
         --discriminator by_hand/discriminator --output-dir by_hand/finetuned \
-        --set diffusion.epochs=2 --set diffusion.sample_interval=0 --set adversarial.weight=0.2
+        --set diffusion.epochs=2 --set diffusion.sample_interval=0 \
+        --set adversarial.objective=x0_bce --set adversarial.weight=0.2
 """
 
 if __name__ == "__main__":

@@ -6,19 +6,26 @@
 Zheng et al. 2025 (Direct Discriminative Optimization): the log ratio of the likelihoods of a model
 theta and of the frozen reference that the fakes were sampled from is the logit of a discriminator
 between reals and fakes, and delta is its one-sample estimate at one noise level. Squares are summed
-over dimensions; x_t, t and noise are the same for theta and reference, which at the start are the
-same network: delta is 0 and the loss log 2 (1 + alpha).
+over dimensions; x_t, t and noise are the same for theta and reference, and neither has dropout, so
+that at the start, where both are the same network, delta is 0 and the loss log 2 (1 + alpha). A
+real and its fake have the same t and noise too.
+
+With beta < 1 the least loss lies past the data: theta / ref is then (data / ref)^(1 / beta). So the
+loss says where to go, not where to stop, and does not choose the epoch.
 
 The part on reals is bounded below, the part on fakes is not: a large alpha pushes fakes away
 without an end, and reals with them.
 """
 
 from math import log
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..diffusion.process import Prediction
+
+_SUMMED = 100.0
 
 
 def log_ratio(prediction: Prediction, reference_output: Tensor) -> Tensor:
@@ -35,6 +42,11 @@ def real_loss(delta: Tensor, beta: float) -> Tensor:
 def fake_loss(delta: Tensor, beta: float) -> Tensor:
     """softplus(beta delta) on fakes, `[B]`; alpha weighs it."""
     return F.softplus(beta * delta)
+
+
+def steepness(beta: float | Literal["auto"], dimensions: int) -> float:
+    """beta, which `auto` makes 100 / dimensions: delta grows with the dimensions it sums over."""
+    return _SUMMED / dimensions if beta == "auto" else beta
 
 
 def scale(beta: float, dimensions: int) -> float:

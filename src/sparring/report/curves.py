@@ -13,6 +13,7 @@ _TITLES = {
     "viability_score": f"viability score (above {FOOLED:g}: renew the fakes)",
     "loss": "loss",
     "psnr": "PSNR (dB)",
+    "kernel": "kernel distance of samples to the validation split (chooses the epoch)",
 }
 
 Histories = dict[str, list[tuple[int, list[Row]]]]

@@ -2,7 +2,12 @@
 
 from ..errors import UserError
 from ..models.presets import PRESETS
-from ..settings.experiment import LatentExperiment, PretrainExperiment, StartedExperiment
+from ..settings.experiment import (
+    AdversarialExperiment,
+    LatentExperiment,
+    PretrainExperiment,
+    StartedExperiment,
+)
 from .encodings import DENOISERS
 from .facts import LatentShape
 from .given_models import given_model
@@ -41,6 +46,8 @@ def check_steps(rounds: Rounds, name: str, experiment: LatentExperiment) -> None
         wanted = {}
     if not isinstance(experiment, PretrainExperiment):
         wanted["sampling.num_steps"] = experiment.sampling.num_steps
+    if isinstance(experiment, AdversarialExperiment) and experiment.diffusion.selection_samples:
+        wanted["diffusion.selection_steps"] = experiment.diffusion.selection_steps
     for key, steps in wanted.items():
         if limit is not None and steps > limit:
             raise UserError(

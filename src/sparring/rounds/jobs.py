@@ -12,6 +12,7 @@ from ..objectives.table import NEEDS
 from ..settings import stages
 from ..settings.config import RUN_KEYS, Config
 from ..settings.dataset import DatasetSettings, LayoutDataset, ManifestDataset, ProceduralDataset
+from ..settings.experiment import AdversarialExperiment
 from ..settings.parts import DiscriminatorSettings, EvaluationSettings, SamplingSettings
 from ..settings.stage_settings import StageSettings
 from ..settings.volume_stages import MeasureVolumes, PackVolumes
@@ -149,7 +150,7 @@ def _iteration_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> Stag
             augmented=e.discriminator.reals == "as_training" and e.diffusion.augmented,
         )
     if rule in ("sample_fake", "sample_fake_shard"):
-        count, sampling = e.num_samples_at(iteration), _unsharded(e.sampling)
+        count, sampling = e.num_samples_at(iteration), _unsharded(_sampling_of_fakes(e))
         if rule == "sample_fake":
             return stages.SampleFake(**keyed, num_samples=count, sampling=sampling)
         return stages.SampleFakeShard(
@@ -182,6 +183,14 @@ def _iteration_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> Stag
         discriminator=_meanwhile(e.discriminator_at(iteration)) if against else None,
         semantic=e.semantic,
     )
+
+
+def _sampling_of_fakes(experiment: AdversarialExperiment) -> SamplingSettings:
+    """As models are sampled to be judged; but fakes that enter a loss as samples of the model's own
+    density are drawn without classifier-free guidance, which samples another one."""
+    if not NEEDS[experiment.adversarial.objective].fakes_in_training:
+        return experiment.sampling
+    return experiment.sampling.model_copy(update={"guidance_scale": 1.0})
 
 
 def _meanwhile(settings: DiscriminatorSettings) -> DiscriminatorSettings | None:

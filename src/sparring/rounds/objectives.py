@@ -36,6 +36,12 @@ def check_objective(rounds: Rounds, name: str, experiment: AdversarialExperiment
                 f"{where}: discriminator.{key} is true, but with objective guidance {why}; "
                 "leave it out"
             )
+    if settings.replay:
+        raise UserError(
+            f"{where}: discriminator.replay is {settings.replay}, but with objective guidance the "
+            "logit must be the ratio of real density to that of the model that is guided, and "
+            "fakes of earlier iterations come from other models; leave replay out"
+        )
     if experiment.semantic is not None:
         raise UserError(
             f"{where}: semantic is given, but with objective guidance no denoiser is trained in "

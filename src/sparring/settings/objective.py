@@ -1,8 +1,14 @@
 """The adversarial objective and its keys."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from .base import Settings
 
@@ -25,10 +31,10 @@ _TIMESTEPS: dict[Objective, tuple[float, float]] = {"noised": (0.0, 1.0), "guida
 class AdversarialLoss(Settings):
     """The objective that a denoiser is fine-tuned with in the adversarial arm."""
 
-    objective: Objective = "x0_bce"
-    """`x0_bce`: softplus(-D(x0_pred)) on the denoiser's one-step prediction; `noised`: the same
-    after noising prediction and reals alike; `guidance`: the denoiser stays, sampling follows the
-    discriminator; `ddo`: the denoiser itself tells reals from fakes. See docs/objectives.md."""
+    objective: Objective = "ddo"
+    """`ddo`: the denoiser itself tells reals from fakes; `x0_bce`: softplus(-D(x0_pred)) on the
+    denoiser's one-step prediction; `noised`: the same after noising prediction and reals alike;
+    `guidance`: the denoiser stays, sampling follows the discriminator. See docs/objectives.md."""
     weight: float = Field(0.1, ge=0)
     """x0_bce, noised: weight beside the noise loss."""
     weighting: Literal["range", "snr"] = "range"
@@ -47,15 +53,24 @@ class AdversarialLoss(Settings):
     """guidance: 1 follows the gradient of the logit as it is."""
     alpha: float = Field(1.0, ge=0)
     """ddo: weight of the part on fakes, which has no bound; above 1 it needs care."""
-    beta: float = Field(0.05, gt=0)
+    beta: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
     """ddo: how steeply the loss grows with the errors' difference, which is a sum over the latent's
-    dimensions: about 100 divided by these."""
+    dimensions; `auto` is 100 divided by these."""
     noise_weight: float = Field(1.0, ge=0)
     """ddo: weight of the noise loss beside it, in place of `diffusion.noise_weight`. With 0 judges
     gain twice as much and coverage falls (docs/study.md)."""
-    max_rise: float = Field(0.01, gt=0)
+    max_rise: float = Field(0.1, gt=0)
     """ddo: training ends when the noise loss of validation is higher than the start's by more than
     this share; the epoch before is kept."""
+
+    @field_validator("beta", mode="before")
+    @classmethod
+    def _beta_is_auto_or_a_number(cls, value: Any) -> Any:
+        """One refusal for both of the forms that it may have."""
+        number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+        if value != "auto" and not number:
+            raise ValueError(f"found {value!r}, expected auto or a number above 0")
+        return value
 
     @model_validator(mode="after")
     def _timesteps_by_objective(self) -> "AdversarialLoss":

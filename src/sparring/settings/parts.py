@@ -137,10 +137,28 @@ class FinetuneSettings(DiffusionTraining):
 
     learning_rate: float = Field(5e-5, gt=0)
     """AdamW's rate."""
+    lr_schedule: Literal["constant", "cosine"] = "cosine"
+    """`cosine` falls to 0 over all the steps of an iteration; each begins anew."""
     noise_weight: float = Field(1.0, ge=0)
     """Weight of the noise loss."""
     carry_optimizer: bool = False
-    """Go on with the optimiser state that the previous iteration left."""
+    """Go on with the optimiser's moments that the previous iteration left. The rate is not carried:
+    its schedule begins anew."""
+    selection_samples: int = Field(256, ge=0)
+    """So many latents are sampled from the averaged weights at every validation, and the epoch
+    whose samples have the least kernel distance to the validation split is kept. 0 samples none and
+    keeps the epoch of the least noise loss."""
+    selection_steps: int = Field(20, ge=1)
+    """Steps of DPM-Solver++ for these samples."""
+
+    @model_validator(mode="after")
+    def _samples_are_a_set(self) -> "FinetuneSettings":
+        if self.selection_samples == 1:
+            raise ValueError(
+                "selection_samples is 1, but a distance needs several samples; set some hundreds, "
+                "or 0 to choose the epoch by the noise loss"
+            )
+        return self
 
 
 class SemanticTraining(DiffusionTraining):
@@ -176,8 +194,9 @@ class DiscriminatorSettings(Settings):
     model directory. The architecture keys must agree with it."""
     warm_start: bool = False
     """Later iterations go on from the previous iteration's discriminator."""
-    reals: Literal["originals", "as_training"] = "originals"
-    """`as_training` also draws augmented rows when the denoiser trains on them."""
+    reals: Literal["originals", "as_training"] = "as_training"
+    """`as_training` also draws augmented rows where the denoiser trains on them; `originals` draws
+    none, so that orientation tells reals from fakes where it does."""
     backbone: Literal["convolutions", "denoiser"] = "convolutions"
     """`denoiser`: the encoder of the denoiser that enters iteration 0, with its weights, and a
     head; `base_channels` and `num_layers` then say nothing."""

@@ -156,6 +156,7 @@ class FinetuneDiffusion(StageSettings):
     """The denoiser against the discriminator, or the control without one."""
 
     stage = "finetune_diffusion"
+    revision = 2
     seed: int
     """Every random number of the stage follows from it."""
     iteration: int

@@ -153,7 +153,10 @@ def _opponent(
     info = latents_info(inputs.train_latents)
     if needs.fakes_in_training:
         if against.fakes is None:
-            raise UserError(f"--fake-latents is missing, which adversarial.objective {name} reads")
+            raise UserError(
+                f"--fake-latents is missing, which adversarial.objective {name} reads; give it, or "
+                "another objective, such as --set adversarial.objective=x0_bce with a discriminator"
+            )
         return _itself(s.adversarial, info, denoiser, against.fakes, compute)
     if against.discriminator is None:
         return None
@@ -296,4 +299,6 @@ def _write(training: DenoiserTraining, trained: Trained, outputs: DenoiserOutput
     latest = training.average.weights()
     save_denoiser(outputs.latest, training.model, training.schedule, latest)
     save_denoiser(outputs.denoiser, training.model, training.schedule, trained.best)
-    logger.info("best validation noise loss at epoch %d: %s", trained.best_epoch, outputs.denoiser)
+    logger.info(
+        "kept epoch %d, by %s: %s", trained.best_epoch, training.criterion, outputs.denoiser
+    )

@@ -20,7 +20,8 @@ from .denoiser import DenoiserTraining, Term
 from .latents import Rows
 from .loop import Mean, Weights
 from .opponents import Opponent, Round
-from .optimisation import MOMENTS, gradient_ratio, load_moments, moments_of
+from .optimisation import MOMENTS, gradient_ratio, load_moments, moments_of, without_dropout
+from .selection import SampleDistance
 from .semantics import LayoutRows, Semantics
 
 
@@ -51,8 +52,12 @@ class Finetuning(DenoiserTraining):
         super().__init__(*args, **kwargs)
         self._opponent, self._teacher = opponent, teacher
         self._keep_moments = keep_moments
+        self._distance = self._sample_distance()
+        if self._distance is not None:
+            self.criterion = "val_kernel"
         if opponent is not None:
-            self.criterion = opponent.criterion
+            if not opponent.dropout:
+                without_dropout(self.model)
             opponent.enter(
                 Round(self.latents, self.process, self.compute, self._seed, self.predict_beside)
             )
@@ -68,6 +73,13 @@ class Finetuning(DenoiserTraining):
         if self._opponent is not None:
             terms |= self._opponent.terms(model, prediction, rows)
         return terms
+
+    def validate(self) -> dict[str, float]:
+        """Every loss term, and `kernel` where that chooses the epoch."""
+        figures = super().validate()
+        if self._distance is not None:
+            figures["kernel"] = self._distance()
+        return figures
 
     def after_update(self, prediction: Prediction, rows: Rows, part: float) -> dict[str, Mean]:
         """An opponent may learn too."""
@@ -86,6 +98,15 @@ class Finetuning(DenoiserTraining):
         super().restore(state)
         if self._opponent:
             self._opponent.restore(state.get("opponent", {}))  # older states have none
+
+    def _sample_distance(self) -> SampleDistance | None:
+        """What chooses a round's epoch; other trainings have none."""
+        s = self.settings
+        if not isinstance(s, FinetuneSettings) or s.selection_samples == 0:
+            return None
+        return SampleDistance(
+            self.average.model, self.schedule, self.latents, s, self.compute, self._seed
+        )
 
     @property
     def _noise_weight(self) -> float:

@@ -114,5 +114,6 @@ def _title(term: str) -> str:
         "accuracy": f" ({WANTED[0]:g} to {WANTED[1]:g} on validation wanted)",
         "viability_score": f" (above {FOOLED:g}: renew the fakes)",
         "psnr": " (dB)",
+        "kernel": " distance of samples (chooses the epoch)",
     }
     return term.replace("_", " ") + notes.get(term, "")

@@ -46,8 +46,8 @@ class Round:
 class Opponent(Protocol):
     """Further terms of a denoiser's loss."""
 
-    criterion: str
-    """The validation figure that chooses the best weights."""
+    dropout: bool
+    """Whether the denoiser is trained with the dropout that it has."""
     noise_weight: float | None
     """Weight of the noise loss, where it is not the settings' own."""
     adaptive: str | None
@@ -76,7 +76,7 @@ class Opponent(Protocol):
 class Critic:
     """A discriminator that the one-step predictions should look real to: x0_bce and noised."""
 
-    criterion = "val_noise_loss"
+    dropout = True
     noise_weight: float | None = None
 
     def __init__(
@@ -188,7 +188,7 @@ class Critic:
 class Itself:
     """The denoiser that entered the iteration, whose samples are the fakes: ddo."""
 
-    criterion = "val_ddo_loss"
+    dropout = False  # it would make the model differ from the reference that it still equals
     noise_weight: float | None
     adaptive: str | None = None
 
@@ -201,6 +201,8 @@ class Itself:
     ) -> None:
         """`fakes` are `[N,C,...]`, `labels` their conditions; the last of them validate."""
         self.loss, self.noise_weight = loss, loss.noise_weight
+        self._dimensions = fakes[0].numel()
+        self._beta = ddo.steepness(loss.beta, self._dimensions)
         self._reference = copy.deepcopy(reference)
         held_out = held_out_fakes(len(fakes))
         self._fakes = {"train": fakes[:-held_out], "val": fakes[-held_out:]}
@@ -219,10 +221,10 @@ class Itself:
         fake = self._fake_prediction(model, prediction, rows)
         real_delta = self._delta(prediction, rows.told)
         fake_delta = self._delta(fake[0], fake[1])
-        s, count = self.loss, len(prediction.x0)
-        loss = ddo.real_loss(real_delta, s.beta) + s.alpha * ddo.fake_loss(fake_delta, s.beta)
+        beta, count = self._beta, len(prediction.x0)
+        loss = ddo.real_loss(real_delta, beta) + self.loss.alpha * ddo.fake_loss(fake_delta, beta)
         right = 0.5 * ((real_delta > 0).float() + (fake_delta < 0).float()).detach()
-        weight = ddo.scale(s.beta, prediction.x0[0].numel())
+        weight = ddo.scale(beta, self._dimensions)
         return {
             "ddo_loss": Term(weight, loss.mean(), count),
             "ddo_accuracy": Term(0.0, right.mean(), count),
@@ -259,14 +261,12 @@ class Itself:
     def _fake_prediction(
         self, model: Denoiser, prediction: Prediction, rows: Rows
     ) -> tuple[Prediction, Tensor | None]:
-        """As many fakes at the same timesteps, and the conditions that the denoiser is told."""
+        """As many fakes with the timesteps and the noise of the reals, and the conditions that the
+        denoiser is told."""
         chosen = self._chosen(rows)
-        x0, device = self._fakes[rows.split][chosen], prediction.x0.device
-        eps = normals(
-            x0.shape[1:], rows.numbers, self._round.seed, *rows.draw, "fake", device=device
-        )
+        x0, t = self._fakes[rows.split][chosen], prediction.timesteps
         told = None if self._labels is None else self._labels[rows.split][chosen]
-        return self._round.predict(model, x0, eps, prediction.timesteps, told), told
+        return self._round.predict(model, x0, prediction.eps, t, told), told
 
     def _chosen(self, rows: Rows) -> Tensor:
         """In another order every epoch; each real has a fake of its own as far as there are any."""

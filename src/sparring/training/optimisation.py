@@ -90,6 +90,13 @@ def _like(parameter: Tensor, moment: Tensor) -> Tensor:
     return torch.empty_like(parameter, requires_grad=False).copy_(moment)
 
 
+def without_dropout(model: nn.Module) -> None:
+    """Every dropout of a model that trains lets all through; `model.train()` would undo it."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.eval()
+
+
 M = TypeVar("M", bound=nn.Module)
 
 

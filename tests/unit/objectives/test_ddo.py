@@ -127,6 +127,31 @@ def test_with_exact_log_ratios_the_data_s_own_density_is_the_optimum():
     assert gradient(reference).abs().max() > 1e-2
 
 
+def test_with_a_beta_below_1_the_least_loss_lies_past_the_data():
+    """So it may not choose the epoch. Gaussians by quadrature: the data has deviation 1 and the
+    reference 1.2; where the ratio is exact and beta 1, the least loss is at the data."""
+    x = torch.linspace(-12, 12, 2001, dtype=torch.float64)
+    deviations = torch.linspace(0.3, 1.3, 201, dtype=torch.float64)
+
+    def log_density(deviation):
+        return -0.5 * (x / deviation) ** 2 - torch.as_tensor(deviation).log()
+
+    def best(beta):
+        delta = log_density(deviations[:, None]) - log_density(1.2)
+        reals = (log_density(1.0).exp() * ddo.real_loss(delta, beta)).sum(1)
+        fakes = (log_density(1.2).exp() * ddo.fake_loss(delta, beta)).sum(1)
+        return float(deviations[(reals + fakes).argmin()])
+
+    assert best(1.0) == pytest.approx(1.0, abs=0.01)
+    assert best(0.2) < 0.75
+    assert best(0.1) < best(0.2) < best(0.5) < 1
+
+
+def test_beta_is_by_dimensions_unless_it_is_a_number():
+    assert ddo.steepness("auto", 512) == pytest.approx(100 / 512)
+    assert ddo.steepness(0.3, 512) == 0.3
+
+
 def test_a_confident_ratio_keeps_finite_losses_and_gradients():
     delta = torch.tensor([-1e6, 1e6], requires_grad=True)
     loss = ddo.real_loss(delta, 0.05) + ddo.fake_loss(delta, 0.05)

@@ -72,7 +72,9 @@ def test_mean_of_logs_is_not_log_of_mean():
 )
 def test_range_counts_from_inclusive_to_exclusive(bounds, inside):
     timesteps = [0, 1, 199, 200, 499, 500, 999]
-    weights = timestep_weights(record(timesteps), 1000, AdversarialLoss(timesteps=bounds))
+    weights = timestep_weights(
+        record(timesteps), 1000, AdversarialLoss(objective="x0_bce", timesteps=bounds)
+    )
     assert [t for t, w in zip(timesteps, weights.tolist(), strict=True) if w] == inside
     assert set(weights.tolist()) <= {0.0, 1.0}
 
@@ -81,7 +83,7 @@ def test_adjacent_ranges_share_no_timestep_and_miss_none():
     every = record(list(range(1000)))
     cuts = [0.0, 0.13, 0.2, 0.777, 1.0]
     weights = [
-        timestep_weights(every, 1000, AdversarialLoss(timesteps=(low, high)))
+        timestep_weights(every, 1000, AdversarialLoss(objective="x0_bce", timesteps=(low, high)))
         for low, high in pairwise(cuts)
     ]
     assert torch.equal(torch.stack(weights).sum(0), torch.ones(1000))
@@ -89,7 +91,7 @@ def test_adjacent_ranges_share_no_timestep_and_miss_none():
 
 def test_snr_weighting_is_alpha_bar():
     batch = record(list(range(1000)))
-    weights = timestep_weights(batch, 1000, AdversarialLoss(weighting="snr"))
+    weights = timestep_weights(batch, 1000, AdversarialLoss(objective="x0_bce", weighting="snr"))
     torch.testing.assert_close(weights, batch.snr / (1 + batch.snr))
     assert (weights.diff() < 0).all()
 
@@ -99,7 +101,9 @@ def test_snr_weight_is_zero_at_zero_terminal_snr():
     zero_snr = forward_process(build_scheduler(NoiseScheduleSettings(**keys)))
     x = torch.zeros(1, 1, 2, 2)
     batch = zero_snr.prediction(x, x, torch.tensor([999]), x)
-    assert timestep_weights(batch, 1000, AdversarialLoss(weighting="snr")).tolist() == [0.0]
+    assert timestep_weights(
+        batch, 1000, AdversarialLoss(objective="x0_bce", weighting="snr")
+    ).tolist() == [0.0]
 
 
 def test_weighted_mean_ignores_samples_without_weight():
@@ -122,5 +126,8 @@ def test_weights_carry_no_gradient():
     """They depend on the timestep alone, never on what the network made of it."""
     batch = record([0, 500])
     batch = replace(batch, x0_pred=batch.x0_pred.clone().requires_grad_())
-    for settings in (AdversarialLoss(), AdversarialLoss(weighting="snr")):
+    for settings in (
+        AdversarialLoss(objective="x0_bce"),
+        AdversarialLoss(objective="x0_bce", weighting="snr"),
+    ):
         assert not timestep_weights(batch, 1000, settings).requires_grad

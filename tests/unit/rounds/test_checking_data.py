@@ -51,9 +51,9 @@ def test_too_few_held_out_layouts_for_the_features_say_what_to_set(project):
 @pytest.mark.parametrize(
     ("keys", "warned"),
     [
-        ({}, True),
-        ({"discriminator": {"reals": "as_training"}}, False),
-        ({"diffusion": {"augmented": False}}, False),
+        ({}, False),
+        ({"discriminator": {"reals": "originals"}}, True),
+        ({"discriminator": {"reals": "originals"}, "diffusion": {"augmented": False}}, False),
     ],
 )
 @pytest.mark.parametrize("augmented", ["manifest", "dihedral", "drop"])
@@ -78,12 +78,13 @@ def test_originals_as_reals_beside_copies_in_training_are_warned_of(
         )
 
 
-def test_augmented_rows_serve_as_reals_only_when_asked(project):
+def test_augmented_rows_serve_as_reals_where_the_denoiser_trains_on_them(project):
     manifest = write_manifest(project.folder / "data", 60, augmented=1)
     project.config["datasets"]["tiny"] = {"kind": "manifest", "manifest": manifest}
-    project.adversarial(num_samples=41)
-    assert "has 40 training layouts to draw reals from" in project.refusal()
-    project.adversarial(num_samples=81, discriminator={"reals": "as_training"})
+    for keys in ({"discriminator": {"reals": "originals"}}, {"diffusion": {"augmented": False}}):
+        project.adversarial(num_samples=41, **keys)
+        assert "has 40 training layouts to draw reals from" in project.refusal()
+    project.adversarial(num_samples=81)
     assert "has 80 training layouts to draw reals from" in project.refusal()
 
 

@@ -64,11 +64,39 @@ def told(rounds, rule, **wildcards):
     return stage_settings(rounds, rule, place)
 
 
-def test_jobs_of_the_reference_recipe_are_told_nothing_new(project):
-    """Work that was finished before there were other objectives stays finished."""
+def test_ddo_is_what_rounds_train_with_unless_told_otherwise(project):
+    project.adversarial(discriminator=NO_KEYS, adversarial={"objective": "ddo"})
+    asked = told(project.load(), "finetune_diffusion", arm="adversarial").to_json()
+    project._write("exp", {"kind": "adversarial", "start_from": "base", "num_samples": 20})
+    rounds = project.load()
+    assert told(rounds, "finetune_diffusion", arm="adversarial").to_json() == asked
+    assert not rounds.needs("exp").discriminator
+
+
+@pytest.mark.parametrize(("name", "expected"), [("ddo", 1.0), ("x0_bce", 3.0)])
+def test_fakes_that_are_trained_on_are_samples_of_the_model_s_own_density(project, name, expected):
+    """Classifier-free guidance samples another; judged are samples drawn as asked for."""
+    rounds = objective(project, name, sampling={"guidance_scale": 3.0, "num_steps": 9})
+    sampling = told(rounds, "sample_fake").sampling
+    assert (sampling.guidance_scale, sampling.num_steps) == (expected, 9)
+    shard = told(rounds, "sample_fake_shard", shard="0", shards="2").sampling
+    assert shard.guidance_scale == expected
+    judged = stage_settings(rounds, "sample_evaluation", {"experiment": "exp", "model": "start"})
+    assert judged.sampling.guidance_scale == 3.0
+
+
+def test_reals_are_drawn_as_the_denoiser_trains_unless_told_otherwise(project):
+    for keys, augmented, expected in (
+        ({}, True, True), ({}, False, False), ({"reals": "originals"}, True, False)
+    ):  # fmt: skip
+        project.adversarial(discriminator=keys, diffusion={"augmented": augmented})
+        assert told(project.load(), "encode_real").augmented is expected
+
+
+def test_jobs_of_the_reference_recipe_are_told_only_its_name(project):
     rounds = objective(project, "x0_bce")
     tuned = told(rounds, "finetune_diffusion", arm="adversarial").changed()
-    assert tuned == {"seed": 42, "iteration": 0, "adversarial": {}}
+    assert tuned == {"seed": 42, "iteration": 0, "adversarial": {"objective": "x0_bce"}}
     trained = told(rounds, "train_discriminator").changed()
     assert trained == {"seed": 42, "iteration": 0, "discriminator": {"num_layers": 2}}
 
@@ -158,6 +186,11 @@ def test_every_job_of_every_objective_has_settings(project):
             "guidance",
             {"discriminator": {"relativistic": True}},
             ("discriminator.relativistic is true", "no ratio of densities"),
+        ),
+        (
+            "guidance",
+            {"discriminator": {"replay": 2}},
+            ("discriminator.replay is 2", "come from other models; leave replay out"),
         ),
         (
             "ddo",

@@ -85,8 +85,9 @@ def test_a_new_seed_changes_every_draw_of_its_experiment_and_nothing_else(projec
         ({"sampling": {"num_steps": 9}}, {"sample_fake", "sample_evaluation"}),
         ({"discriminator": {"base_channels": 8}}, {"train_discriminator"}),
         ({"discriminator": {"warm_start": True}}, set()),  # which file enters is an input
-        ({"discriminator": {"reals": "as_training"}}, {"encode_real"}),
+        ({"discriminator": {"reals": "originals"}}, {"encode_real"}),
         ({"diffusion": {"epochs": 3}}, {"finetune_diffusion"}),
+        ({"diffusion": {"selection_samples": 0}}, {"finetune_diffusion"}),
         ({"evaluation": {"num_samples": 64}}, {"sample_evaluation", "evaluate"}),
         ({"evaluation": {"bootstrap": 50}}, {"evaluate", "compare_models"}),
         ({"evaluation": {"judge_seeds": 3}}, {"evaluate", "compare_models"}),
@@ -118,7 +119,7 @@ def test_the_control_arm_is_told_nothing_adversarial(project):
         control = json.loads(jobs["finetune_diffusion", "exp", "control", str(n)])
         adversarial = json.loads(jobs["finetune_diffusion", "exp", "adversarial", str(n)])
         assert "adversarial" not in control
-        assert adversarial.pop("adversarial") == {"weight": 0.3}
+        assert adversarial.pop("adversarial") == {"objective": "x0_bce", "weight": 0.3}
         assert control == adversarial  # the same updates otherwise
 
 

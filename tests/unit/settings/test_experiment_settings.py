@@ -117,6 +117,22 @@ def test_a_configuration_without_experiments_is_refused():
         config(experiments=[])
 
 
+@pytest.mark.parametrize("beta", [0, -1, "much", True, None, [0.1]])
+def test_beta_is_auto_or_a_number_above_0(beta):
+    for fine in ("auto", 0.1, 2, "1e-3"):
+        assert experiment(adversarial={"beta": fine}).adversarial.beta in (fine, 1e-3)
+    with pytest.raises(UserError, match=r"beta: found .* expected auto or a number above 0") as e:
+        experiment(adversarial={"beta": beta})
+    assert "more)" not in str(e.value)  # one refusal, not one per form
+
+
+def test_a_single_sample_chooses_no_epoch():
+    for count in (0, 2):
+        assert experiment(diffusion={"selection_samples": count}).diffusion
+    with pytest.raises(UserError, match=r"selection_samples is 1, .* or 0 to choose"):
+        experiment(diffusion={"selection_samples": 1})
+
+
 @pytest.mark.parametrize(
     ("control", "weight", "arm"), [(True, 0.1, "control"), (False, 0, "adversarial")]
 )
@@ -126,7 +142,7 @@ def test_an_arm_without_any_loss_is_refused(control, weight, arm):
         "start_from": "base",
         "control": control,
         "diffusion": {"noise_weight": 0},
-        "adversarial": {"weight": weight},
+        "adversarial": {"objective": "x0_bce", "weight": weight},
     }
     with pytest.raises(UserError, match=f"noise_weight is 0, so the {arm} arm has nothing"):
         validate(experiment, ExperimentUnion, "x.yaml")

@@ -72,7 +72,9 @@ EXAMPLES = [
     GatherFake(batch_size=32),
     TrainDiscriminator(seed=1, iteration=2, discriminator=DiscriminatorSettings(epochs=3)),
     FinetuneDiffusion(seed=1, iteration=2, diffusion=FinetuneSettings(learning_rate=1e-5)),
-    FinetuneDiffusion(seed=1, iteration=2, adversarial=AdversarialLoss(timesteps=(0.0, 1.0))),
+    FinetuneDiffusion(
+        seed=1, iteration=2, adversarial=AdversarialLoss(objective="x0_bce", timesteps=(0.0, 1.0))
+    ),
     FinetuneDiffusion(seed=1, iteration=2, semantic=SemanticLoss()),
     FinetuneSemantic(seed=1, semantic=SemanticLoss(min_snr=0.5)),
     MeasureLayouts(seed=1),

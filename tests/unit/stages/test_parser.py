@@ -66,7 +66,8 @@ def test_what_a_stage_wrote_is_taken_as_it_is():
 
 
 def test_values_are_yaml():
-    got = settings("--set", "adversarial.timesteps=[0, 0.5]", "--discriminator", "d",
+    got = settings("--set", "adversarial.objective=x0_bce", "--discriminator", "d",
+                   "--set", "adversarial.timesteps=[0, 0.5]",
                    "--set", "diffusion.learning_rate=1e-3", kind=FinetuneDiffusion)  # fmt: skip
     assert got.adversarial.timesteps == (0, 0.5)
     assert got.diffusion.learning_rate == 1e-3

@@ -43,6 +43,7 @@ from sparring.training.latents import Latents
 from sparring.training.opponents import Critic
 
 CPU = Compute(torch.device("cpu"), bf16=False)
+SELECTED = {"selection_samples": 8, "selection_steps": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -104,13 +105,13 @@ def finetuning(kind=Finetuning, adversarial=None, critic=None, moments=None, noi
     `rival` makes another opponent than that of x0_bce.
     """
     small = {"epochs": 2, "batch_size": 4, "eval_interval": 1, "sample_interval": 0}
-    small["learning_rate"] = 1e-3
+    small |= {"learning_rate": 1e-3, "lr_schedule": "constant", "selection_samples": 0}
     settings = FinetuneSettings(**small | keys)
     return kind(
         unet(), noise_schedule or schedule(), Latents(latents(10, 1), latents(6, 2)),
         settings, CPU, 0, key,
         opponent=None if control else rival() if rival else Critic(
-            critic or discriminator(), adversarial or AdversarialLoss()
+            critic or discriminator(), adversarial or AdversarialLoss(objective="x0_bce")
         ),
         teacher=teacher, optimizer_state=moments, keep_moments=settings.carry_optimizer,
     )  # fmt: skip
@@ -208,14 +209,14 @@ def uneven(layouts, **keys):
     timestep, a schedule that hangs on validation, several terms."""
     grid = {"num_samples": 2, "sampler": "ddpm", "num_steps": 1}  # it draws random numbers
     pictures = {"sample_interval": 1, "sample_grid": grid}
-    wide = AdversarialLoss(timesteps=(0.0, 0.6))
+    wide = AdversarialLoss(objective="x0_bce", timesteps=(0.0, 0.6))
     plain = {"spectral": True, "relativistic": False}  # of pairs see `descending`
-    pushing = itself(alpha=1.5, max_rise=0.02)  # the third of five epochs is too much
+    pushing = itself(alpha=1.5, max_rise=0.02)  # the second of five epochs is too much
     fast = {"epochs": 5, "learning_rate": 1e-2, "ema_decay": 0.5}
     learning = partial(rivals.online, relativistic=False, timesteps=(0.0, 0.4))
     return {
         "pretraining": partial(pretraining, train=9, lr_schedule="cosine", **pictures, **keys),
-        "finetuning": partial(finetuning, adversarial=wide, **keys),
+        "finetuning": partial(finetuning, adversarial=wide, **SELECTED | keys),
         "ddo": partial(finetuning, rival=itself(noise_weight=0.1), **keys),
         "overdone": partial(finetuning, rival=pushing, **fast | keys),
         "online": partial(finetuning, rival=learning, **keys),
@@ -233,6 +234,7 @@ def tiny():
     """Everything above that makes or runs a tiny training."""
     return SimpleNamespace(
         CPU=CPU,
+        SELECTED=SELECTED,
         latents=latents,
         unet=unet,
         discriminator=discriminator,

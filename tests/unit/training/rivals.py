@@ -17,7 +17,7 @@ def fakes(*shape, seed=5):
 
 def itself(model, shape=(4, 8, 8), labels=None, count=10, **keys):
     """The opponent of ddo alone: `model` is what enters, of ten fakes two validate."""
-    loss = AdversarialLoss(objective="ddo", **{"noise_weight": 0.0} | keys)
+    loss = AdversarialLoss(objective="ddo", **{"noise_weight": 0.0, "beta": 0.05} | keys)
     return Itself(model, fakes(count, *shape), loss, labels)
 
 

@@ -191,7 +191,7 @@ def test_the_adversarial_gradient_depends_on_the_true_condition():
         stage = Finetuning(
             unet(), build_scheduler(NoiseScheduleSettings()), Latents(train, train, told, told),
             FinetuneSettings(condition_dropout=0.999, **SMALL), CPU, 0, ("finetune", 0),
-            opponent=Critic(critic, AdversarialLoss(timesteps=(0.0, 1.0))),
+            opponent=Critic(critic, AdversarialLoss(objective="x0_bce", timesteps=(0.0, 1.0))),
         )  # fmt: skip
         stage.step(0, 0)
         moments = stage.optimizer.state[next(stage.model.parameters())]

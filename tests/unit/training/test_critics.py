@@ -140,7 +140,9 @@ def clean_online():
     with seeded_initialisation(0, "discriminator"):
         discriminator = LatentDiscriminator(4, 8, 2)
     settings = DiscriminatorSettings(online=True, learning_rate=5e-3)
-    return Critic(discriminator, AdversarialLoss(timesteps=(0.0, 1.0)), settings)
+    return Critic(
+        discriminator, AdversarialLoss(objective="x0_bce", timesteps=(0.0, 1.0)), settings
+    )
 
 
 def test_learning_online_lowers_its_own_loss(tiny, tmp_path):

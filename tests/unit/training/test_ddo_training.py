@@ -87,6 +87,42 @@ def test_its_own_noise_weight_takes_the_place_of_the_settings_one(tiny):
         assert terms["ddo_accuracy"].weight == 0
 
 
+def test_beta_is_100_over_the_latent_s_dimensions_unless_told(tiny):
+    """The weight that the term is scaled by undoes it."""
+    stage = stage_of(tiny, beta="auto")
+    assert stage._opponent._beta == pytest.approx(100 / (4 * 8 * 8))
+    assert stage_of(tiny, beta=0.3)._opponent._beta == 0.3
+
+
+def deltas(stage):
+    """Of the reals and of the fakes of a first step, and what the step is validated by."""
+    seen, plain = [], stage._opponent._delta
+    stage._opponent._delta = lambda *given: seen.append(plain(*given)) or seen[-1]
+    stage.step(0, 0)
+    return seen
+
+
+def dropping_out(tiny):
+    """A denoiser whose dropout leaves little."""
+    model = tiny.unet()
+    dropouts = [module for module in model.modules() if isinstance(module, torch.nn.Dropout)]
+    for module in dropouts:
+        module.p = 0.5
+    assert dropouts
+    return model
+
+
+def test_at_the_start_nothing_is_told_whatever_dropout_the_denoiser_has(tiny, monkeypatch):
+    """With dropout the model would differ from the reference, which it still equals."""
+    model = dropping_out(tiny)
+    monkeypatch.setattr("conftest.unet", lambda: model)
+    real, fake = deltas(tiny.finetuning(rival=lambda: rivals.itself(model)))
+    assert not real.any()
+    assert not fake.any()
+    control = tiny.finetuning(control=True)
+    assert any(m.training for m in control.model.modules() if isinstance(m, torch.nn.Dropout))
+
+
 def seen_fakes(stage):
     """What the denoiser is shown beside the reals, by split, filled by every step."""
     opponent, seen = stage._opponent, {"train": [], "val": []}
@@ -94,7 +130,7 @@ def seen_fakes(stage):
 
     def spy(model, prediction, rows):
         found = plain(model, prediction, rows)
-        seen[rows.split].append((found[0].x0, found[0].timesteps, prediction.timesteps))
+        seen[rows.split].append((found[0], prediction))
         return found
 
     opponent._fake_prediction = spy
@@ -105,44 +141,50 @@ def test_fakes_that_validate_are_not_trained_on(tiny, tmp_path):
     stage = stage_of(tiny)
     seen = seen_fakes(stage)
     tiny.run(stage, tmp_path)
-    rows = {split: {row.numpy().tobytes() for x0, _, _ in found for row in x0}
+    rows = {split: {row.numpy().tobytes() for fakes, _ in found for row in fakes.x0}
             for split, found in seen.items()}  # fmt: skip
     assert (len(rows["train"]), len(rows["val"])) == (8, 2)
     assert not rows["train"] & rows["val"]
 
 
-def test_fakes_have_the_timesteps_of_the_reals(tiny):
+def test_fakes_have_the_timesteps_and_the_noise_of_the_reals(tiny):
     stage = stage_of(tiny)
     seen = seen_fakes(stage)
     stage.step(0, 0)
-    ((x0, t, of_reals),) = seen["train"]
-    assert torch.equal(t, of_reals)
-    assert len(x0) == 4
-    assert len({row.numpy().tobytes() for row in x0}) == 4  # each real has a fake of its own
+    stage.validate()
+    for fakes, reals in (*seen["train"], *seen["val"]):
+        assert torch.equal(fakes.timesteps, reals.timesteps)
+        assert torch.equal(fakes.eps, reals.eps)
+    ((fakes, _),) = seen["train"]
+    assert len({row.numpy().tobytes() for row in fakes.x0}) == 4  # each real has one of its own
 
 
 class Rising(Finetuning):
-    """Validation where the noise loss rises by half a percent an epoch, and ddo's falls."""
+    """Validation where the noise loss rises by half a percent an epoch, and samples get nearer."""
 
     def validate(self):
         epoch = self.average.updates // self.steps_per_epoch
-        return {"noise_loss": 1 + 0.005 * epoch, "ddo_loss": 1 - 0.1 * epoch}
+        return {"noise_loss": 1 + 0.005 * epoch, "kernel": 1 - 0.1 * epoch}
+
+
+def rising(tiny, epochs, **keys):
+    return stage_of(tiny, Rising, finetuning={"epochs": epochs, "selection_samples": 8}, **keys)
 
 
 def test_it_ends_when_the_noise_loss_has_risen_too_far(tiny, tmp_path, caplog):
-    """The epoch before is handed on, though ddo's own loss went on falling."""
-    stage = stage_of(tiny, Rising, max_rise=0.012, finetuning={"epochs": 9})
+    """The epoch before is handed on, though samples went on getting nearer."""
+    stage = rising(tiny, 9, max_rise=0.012)
     found = tiny.run(stage, tmp_path)
     assert [row["epoch"] for row in found.history] == [0, 1, 2, 3]
     assert found.best_epoch == 2
-    shorter = stage_of(tiny, Rising, finetuning={"epochs": 2})
+    shorter = rising(tiny, 2)
     assert tiny.same(found.best, tiny.run(shorter, tmp_path / "shorter").best)
     assert "training ends after epoch 3, which is not kept" in caplog.text
     assert "adversarial.max_rise 0.012" in caplog.text
 
 
 def test_where_no_epoch_may_be_kept_the_start_is(tiny, tmp_path):
-    stage = stage_of(tiny, Rising, max_rise=0.001, finetuning={"epochs": 9})
+    stage = rising(tiny, 9, max_rise=0.001)
     found = tiny.run(stage, tmp_path)
     assert found.best_epoch == 0
     assert tiny.same(found.best, tiny.unet().state_dict())
@@ -150,7 +192,7 @@ def test_where_no_epoch_may_be_kept_the_start_is(tiny, tmp_path):
 
 
 def test_one_that_is_not_overdone_runs_to_its_end(tiny, tmp_path):
-    stage = stage_of(tiny, Rising, max_rise=0.5, finetuning={"epochs": 4})
+    stage = rising(tiny, 4, max_rise=0.5)
     found = tiny.run(stage, tmp_path)
     assert (found.best_epoch, len(found.history)) == (4, 5)
 
@@ -165,7 +207,8 @@ def test_fakes_are_predicted_by_their_own_conditions(tiny):
 
     (train, labels), (val, val_labels) = two_kinds(8, 1), two_kinds(4, 2)
     of_fakes = torch.tensor([0, 0, 0, 1, 1, 1, 0, 1])
-    small = {"epochs": 1, "batch_size": 4, "sample_interval": 0, "condition_dropout": 0.5}
+    small = {"epochs": 1, "batch_size": 4, "sample_interval": 0, "condition_dropout": 0.5,
+             "selection_samples": 0}  # fmt: skip
     stage = Finetuning(
         unet(), build_scheduler(NoiseScheduleSettings()),
         Latents(train, val, labels, val_labels), FinetuneSettings(**small), tiny.CPU, 0, ("c",),

@@ -11,7 +11,7 @@ from sparring.settings.objective import AdversarialLoss
 from sparring.training.finetuning import Finetuning, read_optimizer, write_optimizer
 from sparring.training.latents import Rows
 
-EVERY_TIMESTEP = AdversarialLoss(timesteps=(0.0, 1.0))
+EVERY_TIMESTEP = AdversarialLoss(objective="x0_bce", timesteps=(0.0, 1.0))
 ANY = Rows("train", torch.arange(4))  # without semantic losses it does not matter which
 
 
@@ -143,7 +143,7 @@ def test_the_discriminator_scores_clean_predictions(tiny):
 
 def test_the_range_keeps_the_term_off_other_timesteps(tiny):
     """What lies outside the range neither counts nor pulls."""
-    stage = tiny.finetuning(adversarial=AdversarialLoss(timesteps=(0.0, 0.2)))
+    stage = tiny.finetuning(adversarial=AdversarialLoss(objective="x0_bce", timesteps=(0.0, 0.2)))
     x = tiny.latents(3, 0)
     output = x.clone().requires_grad_()
     record = stage.process.prediction(x, x, torch.tensor([199, 200, 999]), output)
@@ -153,7 +153,7 @@ def test_the_range_keeps_the_term_off_other_timesteps(tiny):
 
 
 def test_a_batch_outside_the_range_is_harmless(tiny):
-    narrow = AdversarialLoss(timesteps=(0.0, 1e-6))
+    narrow = AdversarialLoss(objective="x0_bce", timesteps=(0.0, 1e-6))
     stage, control = tiny.finetuning(adversarial=narrow), tiny.finetuning(control=True)
     terms = stage.step(0, 0)
     control.step(0, 0)
@@ -172,7 +172,9 @@ def test_viability_is_reported_and_never_optimised(tiny):
 
 
 def test_weights_of_the_terms_are_those_of_the_settings(tiny):
-    stage = tiny.finetuning(Recorded, adversarial=AdversarialLoss(weight=0.3), noise_weight=0.7)
+    stage = tiny.finetuning(
+        Recorded, adversarial=AdversarialLoss(objective="x0_bce", weight=0.3), noise_weight=0.7
+    )
     stage.step(0, 0)
     terms = stage.losses(stage.model, stage.last, stage.rows)
     assert terms["noise_loss"].weight == 0.7
@@ -189,16 +191,23 @@ def test_history_names_every_term(tiny, tmp_path):
 
 
 class Opposed(Finetuning):
-    """Validation where the noise loss is best first and the discriminator's loss last."""
+    """Validation where the noise loss is best first, samples in the middle and the discriminator's
+    loss last."""
 
     def validate(self):
-        n = self.average.updates
-        return {"noise_loss": 1.0 + n, "discriminator_loss": 1.0 / (1 + n)}
+        n = self.average.updates // self.steps_per_epoch
+        losses = {"noise_loss": 1.0 + n, "discriminator_loss": 1.0 / (1 + n)}
+        return losses | {"kernel": abs(n - 2) - 0.5}
 
 
-def test_best_is_by_noise_loss_and_not_by_the_discriminator(tiny, tmp_path):
-    """Losses under different discriminators cannot be compared."""
-    assert tiny.run(tiny.finetuning(Opposed, epochs=3), tmp_path).best_epoch == 1
+@pytest.mark.parametrize(("samples", "best"), [(8, 2), (0, 1)])
+@pytest.mark.parametrize("arm", ["control", "x0_bce", "ddo"])
+def test_best_is_by_samples_or_else_by_noise_loss(tiny, tmp_path, samples, best, arm):
+    """Never by the objective: losses under different discriminators cannot be compared, and ddo's
+    least loss lies past the data."""
+    rival = tiny.itself(max_rise=99.0) if arm == "ddo" else None
+    keys = {"control": arm == "control", "rival": rival, "selection_samples": samples}
+    assert tiny.run(tiny.finetuning(Opposed, epochs=3, **keys), tmp_path).best_epoch == best
 
 
 def test_a_diverged_run_names_the_term(tiny, tmp_path):

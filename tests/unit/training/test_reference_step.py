@@ -47,7 +47,9 @@ def test_a_step_of_unet64_d4_with_all_four_losses(tiny, tmp_path):
         tiny.CPU,
         0,
         ("reference",),
-        opponent=Critic(LatentDiscriminator(), AdversarialLoss(timesteps=(0.0, 1.0))),
+        opponent=Critic(
+            LatentDiscriminator(), AdversarialLoss(objective="x0_bce", timesteps=(0.0, 1.0))
+        ),
         teacher=Teacher(Semantics(semantic, codec, EncoderFeatures(codec)), {"train": rows}),
     )
     before = {name: p.detach().clone() for name, p in stage.model.named_parameters()}

@@ -22,12 +22,14 @@ STAGES = [
 @pytest.fixture
 def make(request, tiny, autoencoding):
     """A function that makes a fresh stage of each kind."""
-    wide = AdversarialLoss(timesteps=(0.0, 1.0), weight=0.5)
+    wide = AdversarialLoss(objective="x0_bce", timesteps=(0.0, 1.0), weight=0.5)
     return {
         "pretraining": lambda: tiny.pretraining(lr_schedule="cosine", lr_warmup_steps=2),
         "finetuning": lambda: tiny.finetuning(adversarial=wide, carry_optimizer=True),
-        "control": lambda: tiny.finetuning(control=True),
-        "ddo": lambda: tiny.finetuning(rival=tiny.itself(), carry_optimizer=True),
+        "control": lambda: tiny.finetuning(control=True, **tiny.SELECTED),
+        "ddo": lambda: tiny.finetuning(
+            rival=tiny.itself(), carry_optimizer=True, lr_schedule="cosine", **tiny.SELECTED
+        ),
         "online": lambda: tiny.finetuning(rival=rivals.online),
         "discriminating": tiny.discriminating,
         "noised": lambda: tiny.discriminating_noised(spectral=True),

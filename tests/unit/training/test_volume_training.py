@@ -24,7 +24,7 @@ from sparring.training.finetuning import Finetuning
 from sparring.training.latents import Latents
 from sparring.training.opponents import Critic
 
-EVERY_TIMESTEP = AdversarialLoss(timesteps=(0.0, 1.0), weight=0.5)
+EVERY_TIMESTEP = AdversarialLoss(objective="x0_bce", timesteps=(0.0, 1.0), weight=0.5)
 SMALL = {"epochs": 2, "batch_size": 4, "eval_interval": 1, "sample_interval": 0,
          "learning_rate": 1e-3}  # fmt: skip
 

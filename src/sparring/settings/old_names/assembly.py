@@ -4,11 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import UserError
-from ..parts import SampleGrid, SamplingSettings
+from ..parts import FinetuneSettings, SampleGrid, SamplingSettings
 from .kinds import ENTRIES, MODELS, Kind
 from .values import telling_name
 
 _WITHOUT_SEMANTIC_LOSSES = {"segmentation_weight": 0.0, "perceptual_weight": 0.0}
+_AS_BEFORE: dict[str, dict[str, Any]] = {
+    "diffusion": {"lr_schedule": "constant"},
+    "adversarial": {"objective": "x0_bce"},
+}
+"""What the old programs did in rounds without being told, and is no default here."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,10 @@ def steps_at_most(num_timesteps: Any, kind: Kind, settled: dict[str, Any]) -> di
     steps = {"diffusion.sample_grid.num_steps": SampleGrid.model_fields["num_steps"].default}
     if kind != "pretrain":
         steps["sampling.num_steps"] = SamplingSettings.model_fields["num_steps"].default
+    if kind == "adversarial":
+        steps["diffusion.selection_steps"] = FinetuneSettings.model_fields[
+            "selection_steps"
+        ].default
     return {
         key: num_timesteps
         for key, default in steps.items()
@@ -71,6 +80,9 @@ def experiment_of(
         experiment["semantic"] = _WITHOUT_SEMANTIC_LOSSES
     elif kind != "pretrain" and semantic:
         experiment.setdefault("semantic", {})
+    if kind == "adversarial":
+        for group, values in _AS_BEFORE.items():
+            experiment[group] = values | experiment.get(group, {})
     return {key: experiment[key] for key in MODELS[kind].model_fields if key in experiment}
 
 

@@ -11,9 +11,13 @@ from .table import FILE_NAME
 from .values import is_weights_file
 
 _WIDTH = 96
-_STEPS = ("diffusion.sample_grid.num_steps", "sampling.num_steps")
+_STEPS = (
+    "diffusion.sample_grid.num_steps", "sampling.num_steps", "diffusion.selection_steps",
+)  # fmt: skip
 _ROUNDS_NOTES = (
     "diffusion.epochs, discriminator.epochs and num_samples are of each iteration",
+    "adversarial.objective is x0_bce, the old recipe; new experiments take ddo, which has no "
+    "discriminator (docs/objectives.md)",
     "adversarial.timesteps is [0.0, 0.2] unless you set it: only at low noise does the "
     "discriminator pull; [0, 1] is the old recipe (docs/rounds.md says what came of it)",
     "a control arm without the discriminator is trained beside, for comparison; control: false "

@@ -15,7 +15,9 @@ from sparring.settings.old_names.report import account_text, config_text, experi
 from sparring.settings.old_names.table import FIELDS, FILE_NAME
 from sparring.settings.reading import validate
 
-STEPS = ("diffusion.sample_grid.num_steps", "sampling.num_steps")
+STEPS = (
+    "diffusion.sample_grid.num_steps", "sampling.num_steps", "diffusion.selection_steps",
+)  # fmt: skip
 
 
 def converted(data, flags=None, **asked):
@@ -79,10 +81,25 @@ def test_what_was_carried_stands_in_the_new_file_and_nothing_else_does(name):
         assert at(conversion, key) == value, key
     own = {"kind", "dataset", "autoencoder"}
     carried |= dict.fromkeys(STEPS)  # cut to the schedule; a test of its own below
+    carried |= dict.fromkeys(AS_BEFORE)
     for place in places({k: v for k, v in conversion.experiment.items() if k not in own}):
         top = place.partition(".")[0]
         known = place in carried or top in carried
         assert known or conversion.experiment[top] == {}, place
+
+
+AS_BEFORE = {"adversarial.objective": "x0_bce", "diffusion.lr_schedule": "constant"}
+
+
+@pytest.mark.parametrize("name", ["rounds", "stage3"])
+def test_rounds_stay_the_old_recipe_where_defaults_are_others(name):
+    """An old file says no objective; it knew one."""
+    conversion = converted(old(name))
+    for key, value in AS_BEFORE.items():
+        assert at(conversion, key) == value
+    data = old(name)
+    data.setdefault("training", {})["lr_schedule"] = "cosine"
+    assert at(converted(data), "diffusion.lr_schedule") == "cosine"
 
 
 ODD_LOSSES = [
@@ -180,8 +197,9 @@ def test_no_sampler_takes_more_steps_than_the_old_schedule_has(name, timesteps):
     data = old(name)
     data["diffusion"]["scheduler"]["num_steps"] = timesteps
     conversion = converted(data)
-    grid, fakes = STEPS
+    grid, fakes, selection = STEPS
     assert conversion.has(grid) == (timesteps < 20)
+    assert conversion.has(selection) == (name == "rounds" and timesteps < 20)
     assert conversion.has(fakes) == (name == "rounds")
     for key in filter(conversion.has, STEPS):
         assert at(conversion, key) == timesteps

@@ -55,7 +55,7 @@ def test_a_list_of_names_takes_the_default_weights():
     made = experiment(["MSELoss", "DiscriminatorLoss", "SemanticLoss"])
     assert made["kind"] == "adversarial"
     assert made["semantic"] == {}
-    assert "adversarial" not in made
+    assert made["adversarial"] == {"objective": "x0_bce"}
 
 
 def test_the_loss_counts_before_a_weight_elsewhere():
