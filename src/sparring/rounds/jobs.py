@@ -149,18 +149,19 @@ def _iteration_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> Stag
             augmented=e.discriminator.reals == "as_training" and e.diffusion.augmented,
         )
     if rule in ("sample_fake", "sample_fake_shard"):
-        count, sampling = e.num_samples_at(iteration), _unsharded(e.sampling)
+        count = e.num_samples_at(iteration)
         if rule == "sample_fake":
-            return stages.SampleFake(**keyed, num_samples=count, sampling=sampling)
+            return stages.SampleFake(**keyed, num_samples=count, sampling=_unsharded(e.sampling))
         return stages.SampleFakeShard(
             **keyed,
             num_samples=count,
-            sampling=sampling,
+            sampling=_unsharded(e.sampling).model_copy(update={"moments": "keep"}),
             shard=int(wildcards["shard"]),
             shards=int(wildcards["shards"]),
         )
     if rule == "gather_fake":
-        return stages.GatherFake(batch_size=e.sampling.batch_size)
+        sampling = e.sampling
+        return stages.GatherFake(batch_size=sampling.batch_size, moments=sampling.moments)
     if rule == "train_discriminator":
         # Where it starts from is an input file; who the reals are is encode_real's matter.
         default = DiscriminatorSettings()

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from .base import Settings
 
 Sampler = Literal["ddim", "ddpm", "dpmsolver++", "unipc"]
+Moments = Literal["keep", "match"]
 
 
 class DenoiserSettings(Settings):
@@ -69,7 +70,7 @@ class SamplingSettings(Settings):
     num_steps: int = Field(50, ge=1)
     """Sampler steps: 50 of dpmsolver++ keep every spread within 1 % on all noise schedules, 25 on
     cosine ones."""
-    moments: Literal["keep", "match"] = "keep"
+    moments: Moments = "keep"
     """`match` brings mean and standard deviation of each channel, over all the samples of a file,
     to those of the train latents."""
     eta: float = Field(0.0, ge=0, le=1)
