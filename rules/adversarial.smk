@@ -102,6 +102,7 @@ rule sample_fake:
         denoiser=fakes_denoiser,
         autoencoder=autoencoder_of,
         conditions=conditions_of,
+        reference=reference_of("sample_fake"),
     output:
         ADVERSARIAL + "/fake_latents.h5",
     benchmark:
@@ -120,10 +121,11 @@ rule sample_fake:
         denoiser=lambda wildcards, input: folder(input.denoiser),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
         conditions=conditions_option,
+        reference=reference_option,
     shell:
         "{params.program} --job {params.job} --threads {threads}"
         " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q}"
-        " {params.conditions} --output {output}"
+        " {params.conditions} {params.reference} --output {output}"
 
 
 rule sample_fake_shard:
@@ -155,7 +157,8 @@ rule sample_fake_shard:
 
 rule gather_fake:
     input:
-        shards_of_fakes,
+        shards=shards_of_fakes,
+        reference=reference_of("gather_fake"),
     output:
         ADVERSARIAL + "/fake_latents.h5",
     benchmark:
@@ -169,9 +172,10 @@ rule gather_fake:
         settings=settings_of("gather_fake"),
         job=job_of("gather_fake"),
         program=program("gather_fake"),
+        reference=reference_option,
     shell:
         "{params.program} --job {params.job} --threads {threads}"
-        " --shards {input} --output {output}"
+        " --shards {input.shards} {params.reference} --output {output}"
 
 
 rule train_discriminator:

@@ -190,6 +190,22 @@ def conditions_option(wildcards, input):
     return f"--conditions {input.conditions[0]}" if input.conditions else ""
 
 
+def reference_of(rule):
+    """The train latents, where a job brings its samples to their moments."""
+
+    def files(wildcards):
+        settings = stage_settings(ROUNDS, rule, dict(wildcards.items()))
+        matched = getattr(settings, "sampling", settings).moments == "match"
+        return [latents_of("train")(wildcards)] if matched else []
+
+    return files
+
+
+def reference_option(wildcards, input):
+    """The option that names them."""
+    return f"--reference {input.reference[0]}" if input.reference else ""
+
+
 def folder(files):
     """The directory that listed model files lie in."""
     return str(Path(files[0]).parent)

@@ -89,6 +89,7 @@ rule sample_evaluation:
         denoiser=judged_denoiser,
         autoencoder=autoencoder_of,
         conditions=conditions_of,
+        reference=reference_of("sample_evaluation"),
     output:
         RESULTS + "/{experiment}/{model}/" + SAMPLES,
     benchmark:
@@ -105,10 +106,11 @@ rule sample_evaluation:
         denoiser=lambda wildcards, input: folder(input.denoiser),
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
         conditions=conditions_option,
+        reference=reference_option,
     shell:
         "{params.program} --job {params.job} --threads {threads}"
         " --denoiser {params.denoiser:q} --autoencoder {params.autoencoder:q}"
-        " {params.conditions} --output {output}"
+        " {params.conditions} {params.reference} --output {output}"
 
 
 rule evaluate:

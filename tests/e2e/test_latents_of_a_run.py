@@ -37,7 +37,7 @@ def test_reals_and_fakes_say_what_they_are(results, n):
         assert found["kind"] == kind
         assert found["autoencoder_digest"] == autoencoder
         assert (found["seed"], found["iteration"]) == (42, n)
-    assert (found["sampler"], found["num_steps"]) == ("ddim", 4)
+    assert (found["sampler"], found["num_steps"]) == ("dpmsolver++", 4)
 
 
 @pytest.mark.parametrize("n", [0, 1])

@@ -36,7 +36,7 @@ def test_shards_are_jobs_of_their_own_with_their_own_logs(sampled):
     logs = sampled[4] / "logs/micro/adversarial/iteration_0"
     for shard in range(4):
         log = (logs / f"sample_fake_shard_{shard}_of_4.log").read_text()
-        assert "16 latents by ddim" in log
+        assert "16 latents by dpmsolver++" in log
 
 
 def test_another_batch_size_gives_the_same_up_to_rounding(sampled, shared_run):

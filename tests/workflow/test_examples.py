@@ -70,11 +70,13 @@ def test_the_linear_schedule_is_all_that_sets_its_experiment_apart(load):
 
 @pytest.mark.parametrize("preset", ["unet64_d4", "unet48_d4", "unet32_d3"])
 def test_stage_2_is_the_reference_recipe(load, preset):
-    name = f"stage2_{preset}"
+    name = f"reference_stage2_{preset}"
     rounds = load(name)
     found = rounds.adversarial(name)
     assert found.start_from == f"stage1_{preset}"
     assert (found.iterations, found.num_samples) == (3, 5000)
+    assert (found.sampling.sampler, found.sampling.num_steps) == ("ddim", 100)
+    assert found.adversarial.objective == "x0_bce"
     assert found.diffusion.learning_rate == 5e-5
 
 
@@ -85,13 +87,14 @@ def test_the_sweep_of_presets_covers_the_family(load):
 
 @pytest.mark.parametrize("preset", ["unet64_d4", "unet48_d4", "unet32_d3", "unet128_d4"])
 def test_stage_3_is_the_reference_recipe(load, preset):
-    name = f"stage3_{preset}"
+    name = f"reference_stage3_{preset}"
     rounds = load(name)
     found, taught = rounds.adversarial(name), rounds.finetune(f"semantic_{preset}")
     assert (found.start_from, found.fakes_from) == (f"semantic_{preset}", f"stage1_{preset}")
     assert found.iterations * found.diffusion.epochs == 50
     assert found.diffusion.learning_rate == 3e-5
-    assert found.adversarial.weight == 0.1
+    assert (found.sampling.sampler, found.sampling.num_steps) == ("ddim", 100)
+    assert (found.adversarial.objective, found.adversarial.weight) == ("x0_bce", 0.1)
     assert found.semantic == taught.semantic
     assert (found.semantic.segmentation_weight, found.semantic.perceptual_weight) == (0.1, 0.05)
     assert (taught.diffusion.epochs, taught.diffusion.learning_rate) == (100, 5e-5)

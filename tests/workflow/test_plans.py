@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import pytest
 from workspace import job
 
 from sparring.settings.autoencoder import AutoencoderLosses
@@ -93,6 +94,20 @@ class TestFresh:
         expected = DATA | start("base") | entering | rounds("later", [0])
         expected |= judged("later", "start") | verdicts("later") | null("later")
         assert workspace.plan() == expected
+
+    @pytest.mark.parametrize("moments", ["keep", "match"])
+    @pytest.mark.parametrize("shards", [1, 2])
+    def test_train_latents_are_named_where_moments_are_matched(self, workspace, moments, shards):
+        micro = workspace.experiments["micro"]
+        micro["sampling"] |= {"moments": moments, "shards": shards}
+        told = {
+            rule
+            for (rule, _), command in workspace.commands().items()
+            if " --reference results/latents/tiny-tiny/train.h5" in command
+        }
+        matched = {"sample_evaluation", "sample_fake" if shards == 1 else "gather_fake"}
+        always = {"evaluate"}
+        assert told == (always | matched if moments == "match" else always)
 
     def test_a_dry_run_writes_nothing(self, workspace):
         workspace.plan()

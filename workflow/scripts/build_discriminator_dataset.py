@@ -54,6 +54,6 @@ if __name__ == "__main__":
         "--batch-size", key="sampling.batch_size", type=int, help="fakes at once; default 32"
     )
     parser.add_setting(
-        "--num-steps", key="sampling.num_steps", type=int, help="sampler steps; default 100"
+        "--num-steps", key="sampling.num_steps", type=int, help="sampler steps; default 50"
     )
     run_job(BuildDiscriminatorDataset, parser, run)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sparring.settings.stages_by_hand import Sample
 from sparring.stages.job import Job, StageParser, run_job
-from sparring.stages.parser import add_sampled_models
+from sparring.stages.parser import add_reference, add_sampled_models
 
 
 def run(job: Job[Sample], args: argparse.Namespace) -> None:
@@ -25,6 +25,7 @@ EXAMPLE = r"""
 if __name__ == "__main__":
     parser = StageParser(__doc__, EXAMPLE)
     add_sampled_models(parser)
+    add_reference(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -34,6 +35,6 @@ if __name__ == "__main__":
     parser.add_setting("--condition", key="condition", help="the condition of all samples, by name")
     parser.add_setting("--num-samples", key="num_samples", type=int, help="samples; default 64")
     parser.add_setting(
-        "--num-steps", key="sampling.num_steps", type=int, help="sampler steps; default 100"
+        "--num-steps", key="sampling.num_steps", type=int, help="sampler steps; default 50"
     )
     run_job(Sample, parser, run)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sparring.settings.stages import SampleFake
 from sparring.stages.job import Job, StageParser, run_job
-from sparring.stages.parser import add_sampled_models
+from sparring.stages.parser import add_reference, add_sampled_models
 
 
 def run(job: Job[SampleFake], args: argparse.Namespace) -> None:
@@ -24,5 +24,6 @@ EXAMPLE = r"""
 if __name__ == "__main__":
     parser = StageParser(__doc__, EXAMPLE)
     add_sampled_models(parser)
+    add_reference(parser)
     parser.add_argument("--output", type=Path, required=True, help="latents file to write")
     run_job(SampleFake, parser, run)

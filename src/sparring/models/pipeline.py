@@ -30,6 +30,7 @@ from . import (
 from .denoiser import Denoiser, load_denoiser, num_conditions
 from .guided import GuidedDenoiser
 from .latent_scale import latent_channels, latent_scale
+from .moments import Matching
 from .unet3d import UNet3DModel
 from .vqgan import VQGAN
 
@@ -42,15 +43,22 @@ _FLAT = {"from ..objectives.guidance import": "from .guidance import"}
 
 
 def write_models(
-    denoiser: Path, autoencoder: Path, output: Path, conditions: Sequence[str] = ()
+    denoiser: Path,
+    autoencoder: Path,
+    output: Path,
+    conditions: Sequence[str] = (),
+    matched: Matching | None = None,
 ) -> None:
     """Write `unet/`, `vqvae/` and `scheduler/`; `conditions` are those that the denoiser knows.
+
+    The autoencoder decodes what the denoiser samples, brought to the train latents' moments by
+    `matched`.
 
     Networks that diffusers does not have, guided ones and those of volumes, bring their own files.
     """
     model, schedule = load_denoiser(denoiser)
     of_volumes = isinstance(_inner(model), UNet3DModel)
-    decoder: Any = (_of_volumes if of_volumes else _of_layouts)(autoencoder)
+    decoder: Any = (_of_volumes if of_volumes else _of_layouts)(autoencoder, matched)
     channels = latent_channels(decoder.config)
     if model.config.in_channels != channels:
         raise UserError(
@@ -100,11 +108,11 @@ def _code(pipeline: Path) -> dict[str, str]:
     return found
 
 
-def _of_layouts(autoencoder: Path) -> torch.nn.Module:
-    return fold_statistics(load_model(AutoencoderKL, autoencoder))
+def _of_layouts(autoencoder: Path, matched: Matching | None) -> torch.nn.Module:
+    return fold_statistics(load_model(AutoencoderKL, autoencoder), matched)
 
 
-def _of_volumes(directory: Path) -> torch.nn.Module:
+def _of_volumes(directory: Path, matched: Matching | None) -> torch.nn.Module:
     """A VQ-GAN's own config says how its latents are scaled, and its HU window."""
     model = load_model(VQGAN, directory)
     if model.config.latents_mean is None:
@@ -112,7 +120,22 @@ def _of_volumes(directory: Path) -> torch.nn.Module:
             f"{directory}: its config.json has no latents_mean; take the model through an "
             "experiment of kind vqgan, which measures it"
         )
+    if matched is not None:
+        mean, std = _decoded_scale(model.config, matched)
+        model.register_to_config(latents_mean=mean.tolist(), latents_std=std.tolist())
     return model
+
+
+def _decoded_scale(config: Any, matched: Matching | None) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation `[C]` float64 that samples are scaled back with.
+
+    std (scale z + shift) + mean, where samples z are matched.
+    """
+    mean, std = (torch.tensor(v, dtype=torch.float64) for v in latent_scale(config))
+    if matched is None:
+        return mean, std
+    scale, shift = (torch.from_numpy(v).double() for v in (matched.scale, matched.shift))
+    return mean + std * shift, std * scale
 
 
 def write_index(output: Path, conditions: Sequence[str] = ()) -> None:
@@ -164,19 +187,21 @@ def unet_config(pipeline: Path) -> dict[str, Any]:
     return inner
 
 
-def fold_statistics(model: AutoencoderKL) -> AutoencoderKL:
+def fold_statistics(model: AutoencoderKL, matched: Matching | None = None) -> AutoencoderKL:
     """An autoencoder between layouts and *standardised* latents, that decodes RGB only.
 
     Pipelines know one scale for all channels, so the mean and standard deviation of each channel
-    go into the 1x1 convolutions next to the latents, on both sides.
+    go into the 1x1 convolutions next to the latents, on both sides. `matched` is for samples: it
+    goes into the decoder's side alone, and layouts are encoded to what the denoiser was trained on.
     """
     mean, std = (torch.tensor(v, dtype=torch.float64) for v in latent_scale(model.config))
     weights = {name: tensor.double() for name, tensor in model.state_dict().items()}
     _add_identities(weights, len(mean))
     kernel, bias = weights["post_quant_conv.weight"], weights["post_quant_conv.bias"]
     # W (std z + mean) + b
-    weights["post_quant_conv.bias"] = bias + kernel.flatten(1) @ mean
-    weights["post_quant_conv.weight"] = kernel * std.reshape(1, -1, 1, 1)
+    back_mean, back_std = _decoded_scale(model.config, matched)
+    weights["post_quant_conv.bias"] = bias + kernel.flatten(1) @ back_mean
+    weights["post_quant_conv.weight"] = kernel * back_std.reshape(1, -1, 1, 1)
     # The encoder gives mean and log variance: ((m - mean) / std, logvar - 2 log std).
     kernel, bias = weights["quant_conv.weight"], weights["quant_conv.bias"]
     scale = torch.cat([1 / std, torch.ones_like(std)])

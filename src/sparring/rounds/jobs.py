@@ -156,12 +156,13 @@ def _iteration_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> Stag
         return stages.SampleFakeShard(
             **keyed,
             num_samples=count,
-            sampling=sampling,
+            sampling=sampling.model_copy(update={"moments": "keep"}),
             shard=int(wildcards["shard"]),
             shards=int(wildcards["shards"]),
         )
     if rule == "gather_fake":
-        return stages.GatherFake(batch_size=e.sampling.batch_size)
+        sampling = _sampling_of_fakes(e)
+        return stages.GatherFake(batch_size=sampling.batch_size, moments=sampling.moments)
     if rule == "train_discriminator":
         # Where it starts from is an input file; who the reals are is encode_real's matter.
         default = DiscriminatorSettings()
@@ -190,7 +191,7 @@ def _sampling_of_fakes(experiment: AdversarialExperiment) -> SamplingSettings:
     density are drawn without classifier-free guidance, which samples another one."""
     if not NEEDS[experiment.adversarial.objective].fakes_in_training:
         return experiment.sampling
-    return experiment.sampling.model_copy(update={"guidance_scale": 1.0})
+    return experiment.sampling.model_copy(update={"guidance_scale": 1.0, "moments": "keep"})
 
 
 def _meanwhile(settings: DiscriminatorSettings) -> DiscriminatorSettings | None:

@@ -12,6 +12,7 @@ from .parts import (
     DiscriminatorSettings,
     EvaluationSettings,
     FinetuneSettings,
+    Moments,
     NoiseScheduleSettings,
     PretrainSettings,
     SamplingSettings,
@@ -118,6 +119,7 @@ class SampleFakeShard(SampleFake):
     """One shard of an iteration's fakes."""
 
     stage = "sample_fake_shard"
+    elsewhere = ("sampling.shards", "sampling.moments")
     shard: int
     """This share of the fakes, from 0."""
     shards: int
@@ -130,6 +132,8 @@ class GatherFake(StageSettings):
     stage = "gather_fake"
     batch_size: int
     """Latents copied at once."""
+    moments: Moments = "keep"
+    """See `sampling.moments`."""
 
 
 class TrainDiscriminator(StageSettings):
@@ -186,6 +190,7 @@ class SampleEvaluation(StageSettings):
     """Samples to judge a model by."""
 
     stage = "sample_evaluation"
+    revision = 2
     elsewhere = ("sampling.shards",)
     seed: int
     """Every random number of the stage follows from it."""
@@ -264,3 +269,6 @@ class ExportPipeline(StageSettings):
     """A model as a diffusers pipeline."""
 
     stage = "export_pipeline"
+    moments: Moments = "keep"
+    """`match` brings what the pipeline samples to the train latents' mean and standard deviation
+    per channel, by those of given samples."""

@@ -1,6 +1,7 @@
 """Stages on data that need no network: packing layouts, drawing reals, gathering fakes."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..artefacts.latents import (
 )
 from ..data.packing import pack
 from ..errors import UserError
+from ..models.moments import batches_in, matching_to
 from ..settings.stages import EncodeReal, GatherFake, PackLayouts
 from .job import Job
 
@@ -63,15 +65,25 @@ def encode_real(job: Job[EncodeReal], latents: Path, output: Path) -> None:
     logger.info("%d of %d training latents drawn", count, len(candidates))
 
 
-def gather_fake(job: Job[GatherFake], shards: list[Path], output: Path) -> None:
-    """The shards in one file, byte for byte what one job would have sampled."""
-    attributes = latents_info(shards[0]).attributes
+def gather_fake(
+    job: Job[GatherFake], shards: list[Path], output: Path, reference: Path | None = None
+) -> None:
+    """The shards in one file, byte for byte what one job would have sampled.
+
+    With `moments: match` that is with the moments of `reference`, the train latents.
+    """
+    size, moments = job.settings.batch_size, job.settings.moments
+    attributes = latents_info(shards[0]).attributes | {"moments": moments}
     attributes.pop("format_version")
-    size, counts = job.settings.batch_size, [latents_info(shard).count for shard in shards]
+    counts = [latents_info(shard).count for shard in shards]
+    matched: Callable[[np.ndarray], np.ndarray] | None = None
+    if moments == "match":
+        whole = (batch for shard in shards for batch in batches_in(shard, size))
+        matched = matching_to(reference, whole, attributes["autoencoder_digest"])
     with writing_latents(output, sum(counts), attributes) as writer:
-        for shard, count in zip(shards, counts, strict=True):
-            for start in range(0, count, size):
-                writer.append(read_latents(shard, np.arange(start, min(start + size, count))))
+        for shard in shards:
+            for rows in batches_in(shard, size):
+                writer.append(matched(rows) if matched else rows)
         for column in latents_columns(shards[0]):
             writer.column(column, np.concatenate([read_column(s, column) for s in shards]))
     logger.info("%d latents gathered from %d shards", sum(counts), len(shards))

@@ -50,7 +50,8 @@ def build_discriminator_dataset(
         sampling=s.sampling,
     )
     conditions = train if s.dataset.condition else None
-    sample_fake(_told(job, noise), replace(models, conditions=conditions), fakes)
+    models = replace(models, conditions=conditions, reference=train)
+    sample_fake(_told(job, noise), models, fakes)
     write_text(output / MANIFEST, manifest_text(reals, fakes))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ..artefacts.atomic import write_text
+from ..artefacts.digests import model_digest
 from ..artefacts.foreign_latents import ForeignLatents, require_storable
 from ..artefacts.latent_manifests import (
     LatentRow,
@@ -27,6 +28,7 @@ from ..artefacts.torch_files import write_tensor
 from ..errors import UserError
 from ..models.autoencoder import autoencoder_digest
 from ..models.latent_scale import Moments, standardised
+from ..models.moments import Matching, batches_in, matching_to, required
 from ..models.pipeline import (
     code_files,
     is_guided,
@@ -117,21 +119,57 @@ def export_pipeline(
     results: list[Path],
     output: Path,
     title: str,
+    matched: Matching | None = None,
 ) -> None:
     """A diffusers pipeline directory with a model card that quotes the folders of results.
 
-    `latents` of the training data name the conditions of a class-conditional denoiser.
+    `latents` of the training data name the conditions of a class-conditional denoiser; samples are
+    `matched` before they are decoded.
     """
     conditions = latents_info(latents).conditions if latents else []
-    write_models(denoiser, autoencoder, output, conditions)
+    write_models(denoiser, autoencoder, output, conditions, matched)
     places = list(dict.fromkeys([denoiser.parent, *results]))
     of_volumes = is_of_volumes(output)
     facts = (_volume_facts if of_volumes else _facts)(output) | _guides(output)
+    if matched is not None:
+        facts["moments"] = "mean and standard deviation per channel matched to the train latents'"
     code = code_files(output)
     card = model_card(output, title, facts, places, conditions, of_volumes, code)
     write_text(output / MODEL_CARD, card)
     write_index(output, conditions)
     logger.info("pipeline in %s", output)
+
+
+def pipeline_matching(
+    denoiser: Path, autoencoder: Path, samples: Path | None, reference: Path | None
+) -> Matching:
+    """What brings a pipeline's samples to the moments of the train latents, `reference`.
+
+    `samples` are the denoiser's own, as they were sampled.
+    """
+    required(reference)
+    if samples is None:
+        raise UserError(
+            "moments is 'match', but --samples is missing: it names latents that the denoiser "
+            "sampled, such as those of sample.py; add it, or set moments: keep"
+        )
+    found = latents_info(samples).attributes
+    if found.get("moments") == "match":
+        raise UserError(
+            f"{samples}: these samples are matched already, so they do not say how the denoiser's "
+            "own are to be changed; sample again with sampling.moments: keep"
+        )
+    if found.get("source_digest") != model_digest(denoiser):
+        raise UserError(
+            f"{samples}: samples of denoiser {found.get('source_digest', 'unknown')}, but "
+            f"{denoiser} is {model_digest(denoiser)}; give samples of the denoiser to export"
+        )
+    logger.info(
+        "moments are those of %s in %s steps: sample the pipeline alike",
+        found.get("sampler"),
+        found.get("num_steps"),
+    )
+    return matching_to(reference, batches_in(samples), autoencoder_digest(autoencoder))
 
 
 def _facts(pipeline: Path) -> dict[str, str]:

@@ -230,6 +230,15 @@ def add_sampled_models(parser: StageParser) -> None:
     )
 
 
+def add_reference(parser: StageParser) -> None:
+    """The input of programs whose samples' moments can be matched."""
+    parser.add_input(
+        "--reference",
+        help="with moments match: the train latents, to whose mean and standard deviation per "
+        "channel samples are brought",
+    )
+
+
 def is_by_hand(args: argparse.Namespace) -> bool:
     """Whether the settings are among the options, not in a job file."""
     return args.job is None or args.settings is not None

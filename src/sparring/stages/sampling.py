@@ -3,6 +3,7 @@
 import argparse
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ..errors import UserError
 from ..models.autoencoder import autoencoder_digest
 from ..models.denoiser import load_denoiser, num_conditions
 from ..models.latent_scale import latent_channels
+from ..models.moments import matching_to, required
 from ..progress import progress
 from ..randomness import Key
 from ..sampling.conditions import Conditions, conditions_of
@@ -42,11 +44,14 @@ class Models:
     """scheduler_config.json, where it does not lie in the denoiser's directory."""
     conditions: Path | None = None
     """Latents of the training data, where the denoiser is class-conditional."""
+    reference: Path | None = None
+    """All train latents, where moments are matched to theirs."""
 
     @classmethod
     def given(cls, args: argparse.Namespace) -> "Models":
-        """From the options that `add_sampled_models` adds."""
-        return cls(args.denoiser, args.autoencoder, conditions=args.conditions)
+        """From the options that `add_sampled_models` and `add_reference` add."""
+        reference = getattr(args, "reference", None)
+        return cls(args.denoiser, args.autoencoder, None, args.conditions, reference)
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,16 @@ def sample_fake(job: Job[SampleFake], models: Models, output: Path) -> None:
 
 
 def sample_fake_shard(job: Job[SampleFakeShard], models: Models, output: Path) -> None:
-    """One shard of them: whole batches, so that no latent depends on the number of shards."""
+    """One shard of them: whole batches, so that no latent depends on the number of shards.
+
+    Moments are those of all shards together, so that `gather_fake` matches them.
+    """
     s = job.settings
+    if s.sampling.moments == "match":
+        raise UserError(
+            "sampling.moments is 'match', which is of all shards together; leave it out here, and "
+            "give gather_fake moments: match and --reference"
+        )
     _sample(job, models, _fakes(s, s.shard, s.shards), output)
 
 
@@ -102,9 +115,12 @@ def _fakes(s: SampleFake, shard: int, shards: int) -> Draw:
 def _sample(job: Job[Any], models: Models, draw: Draw, output: Path) -> None:
     """Sample what earlier attempts have not, then stream all of it to `output`.
 
-    Memory does not grow with the number of samples.
+    Memory does not grow with the number of samples. Parts are kept as they were sampled, and are
+    matched on the way to `output`: moments are of all of them.
     """
     settings, state = job.settings.sampling, job.parts_state()
+    if settings.moments == "match":
+        required(models.reference)
     conditions = _conditions(job, models, draw)
     _sample_parts(job, models, draw, conditions, state, output)
     attributes = draw.attributes | {
@@ -112,13 +128,20 @@ def _sample(job: Job[Any], models: Models, draw: Draw, output: Path) -> None:
         "source_digest": model_digest(models.denoiser),
         "sampler": settings.sampler,
         "num_steps": settings.num_steps,
+        "moments": settings.moments,
         "seed": job.settings.seed,
         **conditions_attribute(conditions.names if conditions else []),
     }
     numbers = np.concatenate([np.arange(b.start, b.stop) for b in draw.batches])
+    parts = range(len(draw.batches))
+    matched: Callable[[np.ndarray], np.ndarray] | None = None
+    if settings.moments == "match":
+        whole = (state.read(part) for part in parts)
+        matched = matching_to(models.reference, whole, attributes["autoencoder_digest"])
     with writing_latents(output, len(numbers), attributes) as writer:
-        for part in range(len(draw.batches)):
-            writer.append(state.read(part))
+        for part in parts:
+            rows = state.read(part)
+            writer.append(matched(rows) if matched else rows)
         writer.column("noise_index", numbers)
         if conditions:
             writer.column(COLUMN, np.concatenate([conditions.of(b) for b in draw.batches]))

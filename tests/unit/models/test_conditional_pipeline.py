@@ -66,7 +66,7 @@ def test_diffusers_loads_it_and_samples_what_we_sample(models, tmp_path, monkeyp
 
     shape = (2, CHANNELS, SIDE, SIDE)
     monkeypatch.setattr(sampler, "normals", lambda *arguments, **keys: noise(*shape))
-    settings = SamplingSettings(num_steps=5, guidance_scale=2.5)
+    settings = SamplingSettings(sampler="ddim", num_steps=5, guidance_scale=2.5)
     ours = sampler.Sampler(*load_denoiser(models[0]), settings, CPU)
     with torch.no_grad():
         latents = ours.sample(range(2), 0, labels=torch.tensor([2, 0]))

@@ -95,7 +95,9 @@ def ours(folder, monkeypatch, shape, denoiser="denoiser", labels=None, **setting
     """Latents from the same noise."""
     monkeypatch.setattr(sampler, "normals", lambda *arguments, **keys: noise(*shape))
     made = sampler.Sampler(
-        *load_denoiser(folder / denoiser), SamplingSettings(num_steps=4, **settings), CPU
+        *load_denoiser(folder / denoiser),
+        SamplingSettings(sampler="ddim", num_steps=4, **settings),
+        CPU,
     )
     return made.sample(range(2), 0, labels=labels)
 

@@ -7,13 +7,19 @@ import sys
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL, UNet2DModel
+from diffusers import (
+    AutoencoderKL,
+    DiffusionPipeline,
+    DPMSolverMultistepScheduler,
+    UNet2DModel,
+)
 
 from sparring.artefacts.models import save_model
 from sparring.compute import Compute
 from sparring.errors import UserError
 from sparring.models.autoencoder import Codec
 from sparring.models.denoiser import build_scheduler, load_denoiser, save_denoiser
+from sparring.models.moments import Matching
 from sparring.models.pipeline import fold_statistics, write_index, write_models
 from sparring.sampling import sampler
 from sparring.settings.parts import NoiseScheduleSettings, SamplingSettings
@@ -107,6 +113,43 @@ def test_the_folded_autoencoder_is_the_codec_without_its_scale(form):
     assert config.latents_mean is config.latents_std is config.shift_factor is None
 
 
+@pytest.mark.parametrize("form", FORMS)
+@torch.no_grad()
+def test_matched_samples_are_decoded_from_latents_as_they_were_sampled(form):
+    """And layouts are encoded as before: the denoiser was trained on these latents."""
+    model = autoencoder(**FORMS[form])
+    match = Matching(np.array([1.3, 0.7, 1.0]), np.array([0.2, -0.5, 0.0]))
+    folded, plain = fold_statistics(model, match), fold_statistics(model)
+    latents = noise(2, CHANNELS, SIDE, SIDE)
+    expected = Codec(model, None, CPU).decode(torch.from_numpy(match(latents.numpy()))).rgb
+    torch.testing.assert_close(folded.decode(latents).sample, expected, rtol=1e-4, atol=1e-5)
+    pixels = noise(1, 3, 16, 16)
+    torch.testing.assert_close(
+        folded.encode(pixels).latent_dist.mode(), plain.encode(pixels).latent_dist.mode()
+    )
+
+
+@torch.no_grad()
+def test_a_pipeline_with_our_solver_samples_what_we_sample_and_match(models, tmp_path, monkeypatch):
+    match = Matching(np.array([1.3, 0.7, 1.0]), np.array([0.2, -0.5, 0.0]))
+    write_models(*models, tmp_path / "pipeline", matched=match)
+    write_index(tmp_path / "pipeline")
+    pipeline = DiffusionPipeline.from_pretrained(tmp_path / "pipeline")
+    pipeline.scheduler = DPMSolverMultistepScheduler.from_config(
+        pipeline.scheduler.config, solver_type="heun"
+    )
+    generator = torch.Generator().manual_seed(7)
+    theirs = pipeline(2, generator, num_inference_steps=5, output_type="numpy").images
+
+    shape = (2, CHANNELS, SIDE, SIDE)
+    monkeypatch.setattr(sampler, "normals", lambda *arguments, **keys: noise(*shape))
+    ours = sampler.Sampler(*load_denoiser(models[0]), SamplingSettings(num_steps=5), CPU)
+    latents = torch.from_numpy(match(ours.sample(range(2), 0).numpy()))
+    rgb = Codec.load(models[1], CPU).decode(latents).rgb
+    expected = (rgb / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    np.testing.assert_allclose(theirs, expected, rtol=1e-3, atol=1e-4)
+
+
 def test_folding_leaves_the_model_as_it_was():
     model = autoencoder()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -155,7 +198,7 @@ def test_diffusers_alone_loads_it_and_samples_what_we_sample(models, tmp_path, m
     shape = (2, CHANNELS, SIDE, SIDE)
     monkeypatch.setattr(sampler, "normals", lambda *arguments, **keys: noise(*shape))
     denoiser, schedule = load_denoiser(models[0])
-    ours = sampler.Sampler(denoiser, schedule, SamplingSettings(num_steps=5), CPU)
+    ours = sampler.Sampler(denoiser, schedule, SamplingSettings(sampler="ddim", num_steps=5), CPU)
     with torch.no_grad():
         rgb = Codec.load(models[1], CPU).decode(ours.sample(range(2), 0)).rgb
     expected = (rgb / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()

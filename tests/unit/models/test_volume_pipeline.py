@@ -11,6 +11,7 @@ from sparring.artefacts.models import save_model
 from sparring.compute import Compute
 from sparring.errors import UserError
 from sparring.models.denoiser import build_denoiser, build_scheduler, load_denoiser, save_denoiser
+from sparring.models.moments import Matching
 from sparring.models.pipeline import write_index, write_models
 from sparring.models.vqgan_building import build_vqgan
 from sparring.randomness import seeded_initialisation
@@ -65,13 +66,28 @@ def test_diffusers_loads_it_and_samples_what_we_sample(models, tmp_path, monkeyp
     shape = (2, CHANNELS, SIDE, SIDE, SIDE)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(7))
     monkeypatch.setattr(sampler, "normals", lambda *arguments, **keys: noise)
-    ours = sampler.Sampler(*load_denoiser(models[0]), SamplingSettings(num_steps=3), CPU)
+    ours = sampler.Sampler(
+        *load_denoiser(models[0]), SamplingSettings(sampler="ddim", num_steps=3), CPU
+    )
     expected = VolumeDecoder.load(models[1], CPU).volumes(ours.sample(range(2), 0))
     found = np.load(tmp_path / "a.npy")[:, 0]
     assert expected.std() > 1
     assert found.min() >= -500
     assert found.max() <= 700
     np.testing.assert_allclose(found, expected, atol=0.6)  # ours are whole HU
+
+
+@torch.no_grad()
+def test_matched_samples_are_decoded_from_latents_as_they_were_sampled(models, tmp_path):
+    match = Matching(np.linspace(0.7, 1.3, CHANNELS), np.linspace(-0.5, 0.5, CHANNELS))
+    write_models(*models, tmp_path / "pipeline", matched=match)
+    latents = torch.randn(2, CHANNELS, SIDE, SIDE, SIDE)
+    found, plain = (
+        VolumeDecoder.load(place, CPU) for place in (tmp_path / "pipeline" / "vqvae", models[1])
+    )
+    expected = plain.volumes(torch.from_numpy(match(latents.numpy())))
+    assert expected.std() > 1
+    np.testing.assert_allclose(found.volumes(latents), expected, atol=1)
 
 
 def test_a_vqgan_for_other_latents_is_refused(models, tmp_path):

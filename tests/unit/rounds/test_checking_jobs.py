@@ -19,7 +19,7 @@ def test_more_sampler_steps_than_timesteps_are_refused(project):
 def test_more_grid_steps_than_timesteps_are_refused_unless_no_grid_is_drawn(project):
     few = {"num_timesteps": 15}
     project.pretrain("base", noise_schedule=few)
-    assert "diffusion.sample_grid.num_steps is 20" in project.refusal("base")
+    assert "diffusion.sample_grid.num_steps is 50" in project.refusal("base")
     project.pretrain("base", noise_schedule=few, diffusion={"sample_interval": 0})
     check_rounds(project.load("base"))
 

@@ -83,6 +83,7 @@ def test_a_new_seed_changes_every_draw_of_its_experiment_and_nothing_else(projec
         ({"num_samples": 30}, {"encode_real", "sample_fake"}),
         ({"allow_fewer_reals": True}, {"encode_real"}),
         ({"sampling": {"num_steps": 9}}, {"sample_fake", "sample_evaluation"}),
+        ({"sampling": {"moments": "match"}}, {"sample_fake", "sample_evaluation"}),
         ({"discriminator": {"base_channels": 8}}, {"train_discriminator"}),
         ({"discriminator": {"warm_start": True}}, set()),  # which file enters is an input
         ({"discriminator": {"reals": "originals"}}, {"encode_real"}),

@@ -9,9 +9,10 @@ from torch import nn
 
 from sparring.compute import Compute
 from sparring.diffusion.process import predict_x0, spread, velocity
+from sparring.errors import UserError
 from sparring.models.denoiser import build_scheduler, forward_process
 from sparring.randomness import normals
-from sparring.sampling.sampler import Sampler
+from sparring.sampling.sampler import Sampler, build_sampler
 from sparring.settings.parts import NoiseScheduleSettings, SamplingSettings
 
 CPU = Compute(torch.device("cpu"), bf16=False)
@@ -155,6 +156,11 @@ def test_sampling_starts_at_the_last_timestep(name):
     assert len(model.first_inputs) == 1
     # clip_sample would hold everything within +-1
     assert (samples.mean() - 4).abs() < 0.5
+
+
+def test_an_unknown_sampler_is_refused_with_those_there_are():
+    with pytest.raises(UserError, match="sampler is 'euler', expected one of ddim, ddpm"):
+        build_sampler("euler", schedule())
 
 
 def test_one_ddim_step_is_the_x0_prediction(unet):

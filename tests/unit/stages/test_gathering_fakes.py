@@ -20,6 +20,7 @@ ATTRIBUTES = {
     "source_digest": "def",
     "sampler": "ddim",
     "num_steps": 4,
+    "moments": "keep",
     "seed": 1,
 }
 

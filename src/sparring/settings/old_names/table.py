@@ -90,7 +90,7 @@ FIELDS: tuple[Field, ...] = (
           values.whole, remark="of the pictures during training"),
     Field("diffusion.sample_grid.num_steps",
           ("training.sample_steps", "training.num_sampling_steps"), values.whole,
-          remark="by dpmsolver++, for which 20 are enough"),
+          remark="by dpmsolver++, for which 50 are enough"),
     Field("denoiser.preset", ("diffusion.unet.preset", "diffusion.unet"), values.preset_name),
     Field("denoiser.preset",
           ("diffusion.unet.base_channels", "diffusion.unet.base_width", "diffusion.unet.base_ch",

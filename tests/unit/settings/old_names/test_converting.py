@@ -191,16 +191,16 @@ def test_checkpoints_of_weights_are_to_be_imported_first():
 
 
 @pytest.mark.parametrize("name", ["stage1", "rounds"])
-@pytest.mark.parametrize("timesteps", [15, 60])
+@pytest.mark.parametrize("timesteps", [15, 49, 50, 60])
 def test_no_sampler_takes_more_steps_than_the_old_schedule_has(name, timesteps):
-    """The workflow refuses it; the defaults are 20 for a grid and 100 for the fakes."""
+    """The workflow refuses it; the defaults are 50 for a grid and for the fakes."""
     data = old(name)
     data["diffusion"]["scheduler"]["num_steps"] = timesteps
     conversion = converted(data)
     grid, fakes, selection = STEPS
-    assert conversion.has(grid) == (timesteps < 20)
+    assert conversion.has(grid) == (timesteps < 50)
     assert conversion.has(selection) == (name == "rounds" and timesteps < 20)
-    assert conversion.has(fakes) == (name == "rounds")
+    assert conversion.has(fakes) == (timesteps < 50 and name == "rounds")
     for key in filter(conversion.has, STEPS):
         assert at(conversion, key) == timesteps
         assert f"{key} is all the timesteps" in account_text(conversion)
