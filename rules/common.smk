@@ -10,6 +10,9 @@ from snakemake.exceptions import WorkflowError
 from sparring.artefacts.model_files import DENOISER_FILES, MODEL_FILES, PIPELINE_FILES
 from sparring.errors import UserError
 from sparring.rounds import (
+    ARMS,
+    BETTER_SOLVER,
+    MATCHED,
     autoencoder_directory,
     check_gpus,
     check_rounds,
@@ -24,6 +27,7 @@ from sparring.rounds import (
     latents_file,
     lineage,
     load_rounds,
+    logs_of_iteration,
     measures_layouts,
     options_by_hand,
     packed_file,
@@ -47,7 +51,9 @@ except UserError as error:
 RESULTS, LOGS = ROUNDS.config.results, ROUNDS.config.logs
 IN_ITERATION = "/{experiment}/{arm}/iteration_{iteration}"
 IN_ADVERSARIAL = "/{experiment}/adversarial/iteration_{iteration}"
+IN_CONTROL_TIME = "/{experiment}/control_time/iteration_{iteration}"
 ITERATION, ADVERSARIAL = RESULTS + IN_ITERATION, RESULTS + IN_ADVERSARIAL
+CONTROL = RESULTS + "/{experiment}/control/iteration_{iteration}"
 # `basedir` would be the user's when this workflow is used as a module.
 PYTHON = sys.executable
 TRAINING = {
@@ -67,10 +73,13 @@ wildcard_constraints:
     dataset=r"[A-Za-z0-9_]+",
     autoencoder=r"[A-Za-z0-9_]+",
     experiment=r"[A-Za-z0-9_]+",
-    arm="adversarial|control",
+    arm="|".join(ARMS),
     iteration=r"0|[1-9]\d*",
     phase="reconstruction|adversarial|control",
-    model=r"reals|start|trained|(adversarial|control)/iteration_(0|[1-9]\d*)",
+    model=(
+        f"{NULL}|start|{BETTER_SOLVER}|{MATCHED}|trained|"
+        rf"({'|'.join(ARMS)})/iteration_(0|[1-9]\d*)"
+    ),
 
 
 def settings_of(rule):

@@ -6,7 +6,7 @@ from ..settings.experiment import LatentExperiment, PretrainExperiment, StartedE
 from .encodings import DENOISERS
 from .facts import LatentShape
 from .given_models import given_model
-from .loading import Rounds
+from .loading import BETTER_SOLVER, Rounds
 from .objectives import check_guided_start
 from .shapes import data_facts, latent_shape
 
@@ -41,6 +41,9 @@ def check_steps(rounds: Rounds, name: str, experiment: LatentExperiment) -> None
         wanted = {}
     if not isinstance(experiment, PretrainExperiment):
         wanted["sampling.num_steps"] = experiment.sampling.num_steps
+        if BETTER_SOLVER in rounds.baselines(name):
+            better = experiment.evaluation.better_solver
+            wanted["evaluation.better_solver.num_steps"] = better.num_steps
     for key, steps in wanted.items():
         if limit is not None and steps > limit:
             raise UserError(
