@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import UserError
+from ..rounds.loading import BETTER_SOLVER, MATCHED
 
 Better = Literal["lower", "higher", "real"]
 """`real`: the nearer to what reals have, the better."""
@@ -120,6 +121,17 @@ class Evaluation:
     def start(self) -> Model | None:
         """The model that entered."""
         return next((m for m in self.models if m.arm == "start"), None)
+
+    @property
+    def baselines(self) -> list[Model]:
+        """The start, sampled otherwise."""
+        return [m for m in self.models if m.arm in (BETTER_SOLVER, MATCHED)]
+
+    @property
+    def arms(self) -> list[str]:
+        """What was trained from the start."""
+        others = ("reals", "null", "start", BETTER_SOLVER, MATCHED)
+        return list(dict.fromkeys(m.arm for m in self.models if m.arm not in others))
 
     def rows(self, arm: str) -> list[Model]:
         """The models of an arm."""

@@ -108,7 +108,7 @@ def _pretrained(history: list[Row]) -> Verdict:
 def _against_start(evaluation: Evaluation) -> Verdict:
     """Without a control: which figures moved away from the start, intervals apart."""
     start = evaluation.start
-    ended = [m for m in evaluation.models if m.arm not in ("reals", "null", "start")]
+    ended = [m for m in evaluation.models if m.arm in evaluation.arms]
     if start is None or not ended:
         return Verdict("undecided", "There is nothing to compare the start with.")
     titles: dict[int, list[str]] = {1: [], -1: [], 0: []}

@@ -12,6 +12,7 @@ from sparring.rounds import check_rounds, load_rounds
 SMALL = {
     "iterations": 3,
     "num_samples": 20,
+    "sampling": {"sampler": "ddim"},
     "discriminator": {"num_layers": 2},
     "evaluation": {"feature_dim": 4},
 }
