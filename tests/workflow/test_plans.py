@@ -39,7 +39,7 @@ def judged(name, model):
 
 
 def begun(name):
-    """The jobs that judge the start: its own samples, those of a better solver, and matched ones."""
+    """The jobs that judge the start: its samples, those of a better solver, and matched ones."""
     return set().union(*(judged(name, model) for model in STARTS))
 
 
