@@ -103,11 +103,8 @@ class Rounds:
         Repeats leave out the start and its baselines, which are their experiment's.
         """
         candidates = self.candidates(name)
-        return (
-            candidates
-            if self.repeat_of(name)
-            else ["start", *self.baselines(name), *candidates[1:]]
-        )
+        baselines = [] if self.repeat_of(name) else self.baselines(name)
+        return [*candidates[:1], *baselines, *candidates[1:]]
 
     def candidates(self, name: str) -> list[str]:
         """The models that can be handed on: `start`, then `trained` or `{arm}/iteration_{n}`.
