@@ -21,15 +21,15 @@ def incoming_discriminator(wildcards):
 
 
 def opponent(wildcards):
-    """The iteration's discriminator; the control arm has none, nor has an objective without one."""
-    if wildcards.arm == "control" or not ROUNDS.needs(wildcards.experiment).discriminator:
+    """The iteration's discriminator; controls have none, nor has an objective without one."""
+    if wildcards.arm != "adversarial" or not ROUNDS.needs(wildcards.experiment).discriminator:
         return []
     return model_files(ADVERSARIAL.format(**wildcards) + "/discriminator")
 
 
 def opposing_fakes(wildcards):
     """The iteration's fakes, where the objective itself tells them from reals."""
-    if wildcards.arm == "control" or not ROUNDS.needs(wildcards.experiment).fakes_in_training:
+    if wildcards.arm != "adversarial" or not ROUNDS.needs(wildcards.experiment).fakes_in_training:
         return []
     return ADVERSARIAL.format(**wildcards) + "/fake_latents.h5"
 
@@ -59,6 +59,21 @@ def incoming_optimizer(wildcards):
         return []
     return (
         f"{RESULTS}/{wildcards.experiment}/{wildcards.arm}/iteration_{n - 1}/optimizer.safetensors"
+    )
+
+
+def measured_time(wildcards):
+    """How long the iteration took, which a control of equal time reads its epochs from."""
+    return [] if wildcards.arm != "control_time" else ITERATION.format(**wildcards) + "/time.json"
+
+
+def logs_of_arm(arm):
+    """The logs beside which attempts of an arm's iteration are recorded.
+
+    It takes `input`, so that Snakemake does not record it: another `logs` folder is no change.
+    """
+    return lambda wildcards, input: logs_of_iteration(
+        ROUNDS, wildcards.experiment, arm, int(wildcards.iteration)
     )
 
 
@@ -249,6 +264,32 @@ rule guide_denoiser:
         " --output {params.place}/denoiser"
 
 
+rule measure_time:
+    input:
+        adversarial=denoiser_files(ADVERSARIAL + "/denoiser"),
+        control=denoiser_files(CONTROL + "/denoiser"),
+    output:
+        RESULTS + IN_CONTROL_TIME + "/time.json",
+    benchmark:
+        benchmark_of(IN_CONTROL_TIME, "measure_time")
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=settings_of("measure_time"),
+        job=job_of("measure_time"),
+        program=program("measure_time"),
+        adversarial=lambda wildcards, input: folder(input.adversarial),
+        adversarial_logs=logs_of_arm("adversarial"),
+        control=lambda wildcards, input: folder(input.control),
+        control_logs=logs_of_arm("control"),
+    shell:
+        "{params.program} --job {params.job} --threads {threads}"
+        " --adversarial {params.adversarial:q} --adversarial-logs {params.adversarial_logs:q}"
+        " --control {params.control:q} --control-logs {params.control_logs:q}"
+        " --output {output}"
+
+
 rule finetune_diffusion:
     input:
         train=latents_of("train"),
@@ -259,6 +300,7 @@ rule finetune_diffusion:
         discriminator=opponent,
         fakes=opposing_fakes,
         optimizer=incoming_optimizer,
+        time=measured_time,
     output:
         denoiser=denoiser_files(ITERATION + "/denoiser"),
         latest=denoiser_files(ITERATION + "/denoiser_latest"),
@@ -287,12 +329,13 @@ rule finetune_diffusion:
         optimizer=lambda wildcards, input: (
             f"--optimizer {input.optimizer}" if input.optimizer else ""
         ),
+        time=lambda wildcards, input: f"--time {input.time}" if input.time else "",
         place=ITERATION,
     shell:
         "{params.program} --job {params.job} --threads {threads}"
         " --train-latents {input.train} --val-latents {input.val}"
         " --autoencoder {params.autoencoder:q} --denoiser {params.denoiser:q}"
-        " {params.layouts} {params.discriminator} {params.fakes} {params.optimizer}"
+        " {params.layouts} {params.discriminator} {params.fakes} {params.optimizer} {params.time}"
         " --output {params.place}/denoiser --latest {params.place}/denoiser_latest"
         " --history {output.history} --samples {params.place}/samples"
         " --optimizer-output {output.optimizer}"

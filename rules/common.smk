@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from sparring.artefacts.model_files import DENOISER_FILES, MODEL_FILES, PIPELINE_FILES
 from sparring.errors import UserError
 from sparring.rounds import (
+    ARMS,
     autoencoder_directory,
     check_gpus,
     check_rounds,
@@ -24,12 +25,13 @@ from sparring.rounds import (
     latents_file,
     lineage,
     load_rounds,
+    logs_of_iteration,
     options_by_hand,
     packed_file,
     stage_settings,
     start_vqgan,
 )
-from sparring.settings.parts import NULL
+from sparring.settings.parts import BETTER_SOLVER, MATCHED, NULL
 
 # Snakemake walks the graph recursively; 600 iterations in a row exceed Python's default of 1000.
 sys.setrecursionlimit(100_000)
@@ -46,7 +48,9 @@ except UserError as error:
 RESULTS, LOGS = ROUNDS.config.results, ROUNDS.config.logs
 IN_ITERATION = "/{experiment}/{arm}/iteration_{iteration}"
 IN_ADVERSARIAL = "/{experiment}/adversarial/iteration_{iteration}"
+IN_CONTROL_TIME = "/{experiment}/control_time/iteration_{iteration}"
 ITERATION, ADVERSARIAL = RESULTS + IN_ITERATION, RESULTS + IN_ADVERSARIAL
+CONTROL = RESULTS + "/{experiment}/control/iteration_{iteration}"
 # `basedir` would be the user's when this workflow is used as a module.
 PYTHON = sys.executable
 TRAINING = {
@@ -66,10 +70,13 @@ wildcard_constraints:
     dataset=r"[A-Za-z0-9_]+",
     autoencoder=r"[A-Za-z0-9_]+",
     experiment=r"[A-Za-z0-9_]+",
-    arm="adversarial|control",
+    arm="|".join(ARMS),
     iteration=r"0|[1-9]\d*",
     phase="reconstruction|adversarial|control",
-    model=r"reals|start|trained|(adversarial|control)/iteration_(0|[1-9]\d*)",
+    model=(
+        f"{NULL}|start|{BETTER_SOLVER}|{MATCHED}|trained|"
+        rf"({'|'.join(ARMS)})/iteration_(0|[1-9]\d*)"
+    ),
 
 
 def settings_of(rule):

@@ -28,11 +28,11 @@ def of_all_models(name, null=False):
     return files
 
 
-def of_own_models(name):
-    """One file per model of an experiment's own run, without repeats."""
+def of_candidates(name):
+    """One file per model that can be handed on, without repeats and baselines."""
     return lambda wildcards: [
         f"{RESULTS}/{wildcards.experiment}/{model}/{name}"
-        for model in ROUNDS.models(wildcards.experiment)
+        for model in ROUNDS.candidates(wildcards.experiment)
     ]
 
 
@@ -60,20 +60,20 @@ def inception_weights(wildcards):
     return [str(weights)] if weights else []
 
 
-def judged_denoisers(wildcards):
-    """The directory of every judged denoiser, in the order of `of_own_models`."""
+def candidate_denoisers(wildcards):
+    """The directory of every denoiser that can be handed on, in the order of `of_candidates`."""
     experiment = wildcards.experiment
-    return [ROUNDS.judged_denoiser(experiment, model) for model in ROUNDS.models(experiment)]
+    return [ROUNDS.judged_denoiser(experiment, model) for model in ROUNDS.candidates(experiment)]
 
 
-def judged_denoiser_files(wildcards):
+def candidate_denoiser_files(wildcards):
     """Their files."""
-    return [file for place in judged_denoisers(wildcards) for file in denoiser_files(place)]
+    return [file for place in candidate_denoisers(wildcards) for file in denoiser_files(place)]
 
 
-def model_names(wildcards):
-    """The judged models, in the order of `of_own_models`."""
-    return ROUNDS.models(wildcards.experiment)
+def candidate_names(wildcards):
+    """Their names, in the order of `of_candidates`."""
+    return ROUNDS.candidates(wildcards.experiment)
 
 
 def compared_names(wildcards):
@@ -261,7 +261,7 @@ rule summarise:
 rule select_best:
     input:
         comparisons=RESULTS + "/{experiment}/comparisons.json",
-        denoisers=judged_denoiser_files,
+        denoisers=candidate_denoiser_files,
     output:
         denoiser=denoiser_files(RESULTS + "/{experiment}/selected/denoiser"),
         verdict=RESULTS + "/{experiment}/selected.json",
@@ -276,8 +276,8 @@ rule select_best:
         settings=settings_of("select_best"),
         job=job_of("select_best"),
         program=program("select_best"),
-        models=model_names,
-        denoisers=judged_denoisers,
+        models=candidate_names,
+        denoisers=candidate_denoisers,
         place=RESULTS + "/{experiment}/selected/denoiser",
     shell:
         "{params.program} --job {params.job} --threads {threads}"

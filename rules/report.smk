@@ -13,7 +13,7 @@ rule compare_samples:
         autoencoder=autoencoder_of,
         train=latents_of("train"),
         test=latents_of("test"),
-        samples=of_own_models(SAMPLES),
+        samples=of_candidates(SAMPLES),
     output:
         picture=report(
             RESULTS + "/{experiment}/samples.png",
@@ -32,7 +32,7 @@ rule compare_samples:
         settings=settings_of("compare_samples"),
         job=job_of("compare_samples"),
         program=program("compare_samples"),
-        models=model_names,
+        models=candidate_names,
         packed=packed_option,
         autoencoder=lambda wildcards, input: folder(input.autoencoder),
     shell:

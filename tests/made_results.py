@@ -59,7 +59,7 @@ def _layouts(rounds: Rounds, name: str, experiment: LatentExperiment) -> None:
         history(place / "diffusion_history.csv", "noise_loss")
         return
     table(place / "evaluation.csv", rounds.models(name), seed=len(name))
-    pictures(place / "samples.h5", rounds.models(name))
+    pictures(place / "samples.h5", rounds.candidates(name))
     if experiment.kind == "finetune":
         history(place / "diffusion_history.csv", "noise_loss", "segmentation_loss")
         return

@@ -5,6 +5,7 @@ import csv
 import h5py
 
 ARMS = ("adversarial", "control")
+BASELINES = ("start_better_solver", "start_matched")
 
 
 def rows_of(path):

@@ -9,6 +9,7 @@ from math import log
 import numpy as np
 import pandas as pd
 import pytest
+from run_files import BASELINES
 from workspace import LOCAL, REPOSITORY
 
 from sparring.artefacts.latents import read_column, read_latents
@@ -68,7 +69,7 @@ def test_only_what_the_objective_makes_is_there(runs, objective, there, absent):
 def test_start_control_and_adversarial_have_figures_and_pictures(runs, objective):
     results = runs[objective] / MICRO
     table = pd.read_csv(results / "evaluation.csv").set_index("model")
-    assert list(table.index) == ["reals", *MODELS]
+    assert list(table.index) == ["reals", MODELS[0], *BASELINES, *MODELS[1:]]
     assert np.isfinite(table[["auc_linear", "auc_cnn", "frechet", "kernel"]]).all(axis=None)
     judged = json.loads((results / "selected.json").read_text())
     assert list(judged["iterations"]) == ["adversarial/iteration_0"]

@@ -5,16 +5,16 @@ import math
 
 import h5py
 import pytest
-from run_files import ARMS, rows_of
+from run_files import ARMS, BASELINES, rows_of
 
 MODEL = ("config.json", "diffusion_pytorch_model.safetensors")
 DENOISER = (*MODEL, "scheduler_config.json")
 
 
-def test_table_has_reals_start_and_both_arms_with_intervals(results):
+def test_table_has_reals_start_baselines_and_both_arms_with_intervals(results):
     rows = {row["model"]: row for row in rows_of(results / "micro/evaluation.csv")}
     judged = [f"{arm}/iteration_{n}" for arm in ARMS for n in range(2)]
-    assert list(rows) == ["reals", "start", *judged]
+    assert list(rows) == ["reals", "start", *BASELINES, *judged]
     for row in rows.values():
         for name in ("frechet", "kernel"):
             low, value, high = (float(row[name + end]) for end in ("_low", "", "_high"))

@@ -75,7 +75,7 @@ def test_settings_survive_the_way_through_the_file(inside):
 def test_the_record_beside_the_results_is_what_was_planned(shared_run):
     """For every job of the run: record, frozen settings and the present plan agree."""
     jobs = sorted((shared_run / "state").rglob("job.json"))
-    assert len(jobs) == 35
+    assert len(jobs) == 41
     for path in jobs:
         content = json.loads(path.read_text())
         record = json.loads((shared_run / content["record"]).read_text())

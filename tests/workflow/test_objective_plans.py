@@ -1,9 +1,9 @@
 """The graph of each objective, as Snakemake plans it, and what a change of it plans again."""
 
-from test_plans import DATA, finetuned, judged, null, rounds, sparred, start, verdicts
+from test_plans import DATA, begun, finetuned, judged, null, rounds, sparred, start, verdicts
 from workspace import job
 
-FRAME = DATA | start("base") | judged("micro", "start") | verdicts("micro") | null("micro")
+FRAME = DATA | start("base") | begun("micro") | verdicts("micro") | null("micro")
 
 
 def with_objective(run, objective):

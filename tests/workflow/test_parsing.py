@@ -9,7 +9,8 @@ from workspace import REPOSITORY, planned_jobs, run_snakemake
 PER_ITERATION = (
     3 + 2 * 4
 )  # reals, fakes, discriminator; an arm fine-tunes, samples, is judged twice
-PER_EXPERIMENT = 3 + 2 + 4  # the start and the null are judged; verdict, table, choice, picture
+# the start, its baselines and the null are judged; verdict, table, choice, picture
+PER_EXPERIMENT = 3 * 3 + 2 + 4
 SHARED = 4  # layouts, autoencoder, latents, stage 1
 
 

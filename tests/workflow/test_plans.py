@@ -14,6 +14,7 @@ DATA = {
     job("encode_layouts", dataset="tiny", autoencoder="tiny"),
 }
 ARMS = ("adversarial", "control")
+STARTS = ("start", "start_better_solver", "start_matched")
 
 
 def start(name):
@@ -36,6 +37,11 @@ def judged(name, model):
     """The jobs that judge one model."""
     rules = ("sample_evaluation", "evaluate", "measure_layouts")
     return {job(rule, experiment=name, model=model) for rule in rules}
+
+
+def begun(name):
+    """The jobs that judge the start: its samples, those of a better solver, and matched ones."""
+    return set().union(*(judged(name, model) for model in STARTS))
 
 
 def finetuned(name, arm, n):
@@ -63,7 +69,7 @@ def rounds(name, iterations, arms=ARMS):
 class TestFresh:
     def test_everything_is_planned(self, workspace):
         expected = DATA | start("base") | rounds("micro", range(2))
-        expected |= judged("micro", "start") | verdicts("micro") | null("micro")
+        expected |= begun("micro") | verdicts("micro") | null("micro")
         assert workspace.plan() == expected
 
     def test_control_false_drops_exactly_the_control_arm(self, workspace):
@@ -78,7 +84,7 @@ class TestFresh:
         workspace.config["experiments"] = ["micro", "other"]
         expected = DATA | start("base")
         for name in ("micro", "other"):
-            expected |= rounds(name, range(2)) | judged(name, "start") | verdicts(name)
+            expected |= rounds(name, range(2)) | begun(name) | verdicts(name)
             expected |= null(name)
         assert workspace.plan() == expected
 
@@ -92,7 +98,7 @@ class TestFresh:
             *sparred("micro", 0),
         }
         expected = DATA | start("base") | entering | rounds("later", [0])
-        expected |= judged("later", "start") | verdicts("later") | null("later")
+        expected |= begun("later") | verdicts("later") | null("later")
         assert workspace.plan() == expected
 
     @pytest.mark.parametrize("moments", ["keep", "match"])
@@ -219,7 +225,7 @@ class TestReplanned:
 
     def test_figures_of_the_evaluation_need_no_new_samples(self, finished):
         finished.experiments["micro"]["evaluation"]["bootstrap"] = 21
-        models = ["reals", "start", *(f"{arm}/iteration_{n}" for arm in ARMS for n in range(2))]
+        models = ["reals", *STARTS, *(f"{arm}/iteration_{n}" for arm in ARMS for n in range(2))]
         evaluated = {job("evaluate", experiment="micro", model=model) for model in models}
         picture = {job("compare_samples", experiment="micro")}
         assert finished.plan() == evaluated | verdicts("micro") - picture
@@ -228,10 +234,15 @@ class TestReplanned:
         finished.experiments["micro"]["control"] = False
         assert finished.plan() == verdicts("micro")
 
+    def test_another_better_solver_samples_its_baseline_again(self, finished):
+        finished.experiments["micro"]["evaluation"]["better_solver"] = {"num_steps": 50}
+        expected = judged("micro", "start_better_solver") | verdicts("micro")
+        assert finished.plan() == expected - {job("compare_samples", experiment="micro")}
+
     def test_a_second_experiment_from_the_same_start(self, finished):
         finished.experiments["other"] = finished.experiments["micro"] | {"seed": 7}
         finished.config["experiments"] = ["micro", "other"]
-        expected = rounds("other", range(2)) | judged("other", "start") | verdicts("other")
+        expected = rounds("other", range(2)) | begun("other") | verdicts("other")
         assert finished.plan() == expected | null("other")
 
     def test_two_more_seeds_plan_their_own_arms_and_the_verdict(self, finished):

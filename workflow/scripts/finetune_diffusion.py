@@ -1,10 +1,11 @@
-"""Fine-tune a denoiser: against a discriminator, or with the noise loss only (control)."""
+"""Fine-tune a denoiser: against a discriminator, or with the noise loss only (controls)."""
 
 import argparse
 from pathlib import Path
 
 from sparring.settings.stages import FinetuneDiffusion
 from sparring.stages.job import Job, StageParser, run_job
+from sparring.stages.timing import epochs_digest
 
 
 def run(job: Job[FinetuneDiffusion], args: argparse.Namespace) -> None:
@@ -24,6 +25,7 @@ def run(job: Job[FinetuneDiffusion], args: argparse.Namespace) -> None:
         args.optimizer,
         DenoiserOutputs(args.output, args.latest, args.history, args.samples),
         args.optimizer_output,
+        args.time,
     )
 
 
@@ -57,6 +59,11 @@ if __name__ == "__main__":
     )
     parser.add_input(
         "--optimizer", help="optimizer.safetensors of the previous iteration to carry on"
+    )
+    parser.add_input(
+        "--time",
+        digest=epochs_digest,
+        help="time.json of the iteration, for a control of equal time: it says how many epochs",
     )
     parser.add_argument(
         "--output", type=Path, required=True, help="denoiser directory to write (best epoch)"

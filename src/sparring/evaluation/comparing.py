@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..settings.parts import BETTER_SOLVER, MATCHED
 from .layout_statistics import LAYOUT_FIGURES
 from .statistics import Estimate, Figure, estimate_of
 
@@ -36,7 +37,7 @@ BETTER: dict[str, Better] = {
 CONTROLS = {"control": "control", "control_time": "control of equal time"}
 """Arms without the objective, and what sentences call them: of as many updates, and of as much
 measured time."""
-BASELINES = ("start", "start_matched", "start_better_solver")
+BASELINES = ("start", MATCHED, BETTER_SOLVER)
 """Models without any training: as it started, with the moments of its samples matched to those of
 the train latents, and with a better solver."""
 

@@ -59,9 +59,7 @@ def judge(judged: Judged, settings: EvaluationSettings) -> dict[str, Figure]:
     return figures | moment_figures(samples.latents, parts)
 
 
-def judge_maps(
-    samples: Rows, held_out: Rows, settings: EvaluationSettings
-) -> dict[str, Figure]:
+def judge_maps(samples: Rows, held_out: Rows, settings: EvaluationSettings) -> dict[str, Figure]:
     """The two figures that decide, of decoded samples against original reals `[N,C,H,W]`."""
     parts = Parts.of(samples.groups, held_out.groups, settings.seed)
     seeds = judge_seeds(settings.seed, settings.judge_seeds)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..settings.parts import DECODED_REALS, NULL
-from .comparing import FIXED, Model
+from ..settings.parts import BETTER_SOLVER, DECODED_REALS, MATCHED, NULL
+from .comparing import Model
 
 DISTANCES = ("frechet", "kernel")
 _SHOWN = {
@@ -36,7 +36,7 @@ _COLOURS = {
     "control_time": "#0e7490",
     "trained": "#15803d",
 }
-_FREE = {"start_matched": "start, moments matched", "start_better_solver": "start, better solver"}
+_FREE = {MATCHED: "start, moments matched", BETTER_SOLVER: "start, better solver"}
 
 
 def evaluation_table(models: dict[str, dict[str, Any]], seed: int) -> pd.DataFrame:

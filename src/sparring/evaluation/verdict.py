@@ -14,14 +14,8 @@ all: both were seen to improve while samples got worse.
 from dataclasses import dataclass
 from typing import Literal
 
-from .comparing import (
-    BASELINES,
-    CONTROLS,
-    DECIDING,
-    DECODED,
-    Difference,
-    Model,
-)
+from ..settings.parts import BETTER_SOLVER, MATCHED
+from .comparing import BASELINES, CONTROLS, DECIDING, DECODED, Difference, Model
 from .statistics import estimate_of, holm
 
 ALPHA = 0.05
@@ -38,8 +32,8 @@ _NAMES = {
 }  # fmt: skip
 _CALLED = {
     "start": "the start",
-    "start_matched": "the start with matched moments",
-    "start_better_solver": "the start with a better solver",
+    MATCHED: "the start with matched moments",
+    BETTER_SOLVER: "the start with a better solver",
     **{arm: f"its {name}" for arm, name in CONTROLS.items()},
 }
 

@@ -66,7 +66,8 @@ def _jobs(text: str) -> list[tuple[str, dict[str, str]]]:
 
 def _node(rule: str, fields: Mapping[str, str]) -> Node:
     wildcards = dict(pair.split("=", 1) for pair in _list(fields.get("wildcards", "")))
-    arm, iteration = _place(wildcards)
+    arm, iteration = _place(rule, wildcards)
+    model = "" if iteration is not None else wildcards.get("model", "")
     label = rule.replace("_", " ")
     if "experiment" not in wildcards:
         label += " " + " / ".join(wildcards.values())
@@ -74,6 +75,8 @@ def _node(rule: str, fields: Mapping[str, str]) -> Node:
         label += " {shard} of {shards}".format(**wildcards)
     elif "phase" in wildcards:
         label += " / {phase}".format(**wildcards)
+    elif model:
+        label += f" / {model.replace('_', ' ')}"
     return Node(
         id="/".join([rule, *wildcards.values()]),
         stage=rule,
@@ -82,13 +85,15 @@ def _node(rule: str, fields: Mapping[str, str]) -> Node:
         iteration=iteration,
         outputs=tuple(_list(fields.get("output", ""))),
         label=label,
+        model=model,
     )
 
 
-def _place(wildcards: Mapping[str, str]) -> tuple[str | None, int | None]:
+def _place(rule: str, wildcards: Mapping[str, str]) -> tuple[str | None, int | None]:
     """(arm, iteration); a judged model is named `start` or `{arm}/iteration_{n}`."""
     if "iteration" in wildcards:
-        return wildcards.get("arm", "adversarial"), int(wildcards["iteration"])
+        arm = "control_time" if rule == "measure_time" else "adversarial"
+        return wildcards.get("arm", arm), int(wildcards["iteration"])
     arm, _, iteration = wildcards.get("model", "").partition("/iteration_")
     return (arm, int(iteration)) if iteration else (None, None)
 

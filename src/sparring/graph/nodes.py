@@ -14,7 +14,7 @@ STATES: tuple[State, ...] = ("done", "stale", "missing", "unknown")
 SHARED = "shared"
 """The group of what several experiments use: datasets, autoencoders, encodings."""
 
-ARMS = ("adversarial", "control")
+ARMS = ("adversarial", "control", "control_time")
 """The arms of an experiment, in the order in which they are drawn."""
 
 # Where a stage stands within its section: column, row. The row of finetune_diffusion is kept
@@ -23,6 +23,7 @@ _SLOTS = {
     "encode_real": (0, 0),
     "sample_fake": (0, 1),
     "train_discriminator": (1, 1),
+    "measure_time": (1, 1),
     "finetune_diffusion": (1, 2),
     "guide_denoiser": (1, 2),
     "sample_evaluation": (1, 3),
@@ -33,6 +34,9 @@ _SLOTS = {
     "summarise": (1, 3),
     "select_best": (1, 4),
 }
+
+# Models that are judged without a training of their own stand right of the start, in its rows.
+_RIGHT_OF_START = {"start_better_solver": 1, "start_matched": 2, "reals": 3}
 
 _Place = tuple[int, int, int, int]  # section, column in it, lane, row in it
 
@@ -52,6 +56,8 @@ class Node:
     iteration: int | None
     outputs: tuple[str, ...]
     label: str
+    model: str = ""
+    """What is judged, where that is of no arm and iteration."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +200,7 @@ def arrange(graph: Graph, group: str) -> Grid:
             lane = lanes.index(node.arm) if node.arm else 0
             titled = bool(section.title)
             column, row = _SLOTS.get(node.stage, (0, 0)) if titled else _slot(graph, node, places)
+            column += _RIGHT_OF_START.get(node.model, 0) if titled else 0
             while (part, column, lane, row) in taken:
                 row += 1
             places[node.id] = (part, column, lane, row)

@@ -29,6 +29,8 @@ class Needs:
     """The denoiser is not trained: sampling follows the discriminator's gradient."""
     discriminator_input: Literal["clean", "noised"]
     """What the discriminator is trained on."""
+    usual_ratio: float = 1.25
+    """Time of an iteration in those of its control: for where it was not measured."""
 
 
 NEEDS: dict[Objective, Needs] = {
@@ -59,5 +61,6 @@ NEEDS: dict[Objective, Needs] = {
         fakes_in_training=True,
         guided_sampling=False,
         discriminator_input="clean",
+        usual_ratio=3.0,
     ),
 }

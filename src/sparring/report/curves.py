@@ -5,7 +5,7 @@ from pathlib import Path
 from ..artefacts.histories import Row, read_history, term_and_split
 from ..balance import DIFFUSION_HISTORY, DISCRIMINATOR_HISTORY, FOOLED, WANTED
 from .charts import Chart, Line, Point, line_of, wants_log
-from .figures import NOT_TRAINED, Evaluation, Figure, Model
+from .figures import Evaluation, Figure, Model
 
 _SPLITS = {"train": "training", "val": "validation"}
 _TITLES = {
@@ -128,10 +128,13 @@ def _offsets(histories: Histories, along: str) -> dict[int, float]:
 
 
 def _figure_chart(evaluation: Evaluation, figure: Figure) -> Chart:
-    start, reals = evaluation.start, evaluation.reals
-    arms = dict.fromkeys(m.arm for m in evaluation.models if m.arm not in NOT_TRAINED)
+    start, reals, arms = evaluation.start, evaluation.reals, evaluation.arms
     shift = {arm: 0.08 * (n - (len(arms) - 1) / 2) for n, arm in enumerate(arms)}
-    lines = []
+    lines = [
+        Line(m.arm, m.arm, (_point(0.2 + 0.1 * n, m, figure),))
+        for n, m in enumerate(evaluation.baselines)
+        if figure.key in m.values
+    ]
     for arm in arms:
         # One line per training seed; all begin at the start that they share.
         for seed in dict.fromkeys(m.seed for m in evaluation.rows(arm)):

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import UserError
-from ..settings.parts import DECODED_REALS
+from ..settings.parts import BETTER_SOLVER, DECODED_REALS, MATCHED
 
 Better = Literal["lower", "higher", "real"]
 """`real`: the nearer to what reals have, the better."""
 
-NOT_TRAINED = ("reals", "null", DECODED_REALS, "start")
-"""Arms that no training of the experiment left."""
 _NOT_FIGURES = {"model", "arm", "iteration", "num_samples", "num_held_out", "seed"}
 _ENDINGS = ("_low", "_high", "_se")
 _Z = 1.96  # standard errors in half a 95 % interval
@@ -137,6 +135,17 @@ class Evaluation:
     def start(self) -> Model | None:
         """The model that entered."""
         return next((m for m in self.models if m.arm == "start"), None)
+
+    @property
+    def baselines(self) -> list[Model]:
+        """The start, sampled otherwise."""
+        return [m for m in self.models if m.arm in (BETTER_SOLVER, MATCHED)]
+
+    @property
+    def arms(self) -> list[str]:
+        """What was trained from the start."""
+        others = ("reals", "null", DECODED_REALS, "start", BETTER_SOLVER, MATCHED)
+        return list(dict.fromkeys(m.arm for m in self.models if m.arm not in others))
 
     def rows(self, arm: str) -> list[Model]:
         """The models of an arm."""

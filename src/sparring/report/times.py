@@ -1,13 +1,12 @@
 """Wall and GPU time per stage, from what every job wrote beside its log."""
 
-import csv
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..artefacts.attempts import attempts_file
+from ..artefacts.attempts import read_attempts
 from ..rounds.jobs import Wildcards, job_files
 from ..rounds.loading import Rounds
 
@@ -17,7 +16,7 @@ _TRAINING = {
 }  # fmt: skip
 _WITHOUT_GPU = {
     "pack_layouts", "encode_real", "gather_fake", "evaluate", "compare_models", "summarise",
-    "select_best", "guide_denoiser", "pack_volumes", "summarise_volumes",
+    "select_best", "guide_denoiser", "measure_time", "pack_volumes", "summarise_volumes",
 }  # fmt: skip
 
 
@@ -81,7 +80,7 @@ def span(seconds: float) -> str:
 
 def _of_job(rounds: Rounds, rule: str, wildcards: Wildcards) -> Spent | None:
     files = job_files(rounds, rule, wildcards)
-    rows = _attempts(attempts_file(Path(files.log)))
+    rows = read_attempts(Path(files.log))
     if not rows:
         return None
     seconds = sum(float(row["seconds"]) for row in rows)
@@ -113,12 +112,3 @@ def read_record(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}
-
-
-def _attempts(path: Path) -> list[dict[str, str]]:
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            # A full disk may have cut a row short.
-            return [row for row in csv.DictReader(file) if None not in row.values()]
-    except OSError:
-        return []

@@ -7,7 +7,7 @@ from typing import Literal
 from ..artefacts.histories import Row
 from ..evaluation.comparing import DECIDING
 from ..rounds.status import JobStatus
-from .figures import NOT_TRAINED, Comparisons, Estimate, Evaluation, Figure, Model, number
+from .figures import Comparisons, Estimate, Evaluation, Figure, Model, number
 
 Outcome = Literal["helped", "indication", "kept", "undecided", "trained", "unfinished", "failed"]
 WORDS: dict[Outcome, str] = {
@@ -109,7 +109,7 @@ def _pretrained(history: list[Row]) -> Verdict:
 def _against_start(evaluation: Evaluation) -> Verdict:
     """Without a control: which figures moved away from the start, intervals apart."""
     start = evaluation.start
-    ended = [m for m in evaluation.models if m.arm not in NOT_TRAINED]
+    ended = [m for m in evaluation.models if m.arm in evaluation.arms]
     if start is None or not ended:
         return Verdict("undecided", "There is nothing to compare the start with.")
     titles: dict[int, list[str]] = {1: [], -1: [], 0: []}

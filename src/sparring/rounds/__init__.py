@@ -13,12 +13,14 @@ from .encodings import (
 from .jobs import forget_work, freeze_job, job_files, options_by_hand, stage_settings
 from .joining import load_rounds
 from .limits import check_gpus, check_wall_time
-from .loading import Rounds
+from .listing import logs_of_iteration
+from .loading import ARMS, Rounds
 from .provenance import final_denoiser, lineage
 from .status import JobStatus, status_of
 from .vqgan import start_vqgan
 
 __all__ = [
+    "ARMS",
     "JobStatus",
     "Rounds",
     "autoencoder_directory",
@@ -35,6 +37,7 @@ __all__ = [
     "latents_file",
     "lineage",
     "load_rounds",
+    "logs_of_iteration",
     "options_by_hand",
     "packed_file",
     "removable",

@@ -8,6 +8,7 @@ from ..settings.experiment import (
     PretrainExperiment,
     StartedExperiment,
 )
+from ..settings.parts import BETTER_SOLVER
 from .encodings import DENOISERS
 from .facts import LatentShape
 from .given_models import given_model
@@ -46,6 +47,9 @@ def check_steps(rounds: Rounds, name: str, experiment: LatentExperiment) -> None
         wanted = {}
     if not isinstance(experiment, PretrainExperiment):
         wanted["sampling.num_steps"] = experiment.sampling.num_steps
+        if BETTER_SOLVER in rounds.baselines(name):
+            better = experiment.evaluation.better_solver
+            wanted["evaluation.better_solver.num_steps"] = better.num_steps
     if isinstance(experiment, AdversarialExperiment) and experiment.diffusion.selection_samples:
         wanted["diffusion.selection_steps"] = experiment.diffusion.selection_steps
     for key, steps in wanted.items():

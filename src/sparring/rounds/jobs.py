@@ -129,7 +129,7 @@ def stage_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSett
         return stages.FinetuneSemantic(seed=f.seed, diffusion=f.diffusion, semantic=f.semantic)
     if "iteration" in wildcards:
         return _iteration_settings(rounds, rule, wildcards)
-    return _evaluation_settings(rounds, rule, name)
+    return _evaluation_settings(rounds, rule, wildcards)
 
 
 def _encoding_settings(rounds: Rounds, rule: str, dataset: str, autoencoder: str) -> StageSettings:
@@ -176,6 +176,9 @@ def _iteration_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> Stag
     if rule == "guide_denoiser":
         weight, reach = e.adversarial.guidance_weight, e.adversarial.timesteps
         return stages.GuideDenoiser(guidance_weight=weight, timesteps=reach)
+    if rule == "measure_time":
+        usual = NEEDS[e.adversarial.objective].usual_ratio
+        return stages.MeasureTime(epochs=e.diffusion_at(iteration).epochs, usual_ratio=usual)
     against = wildcards["arm"] == "adversarial"
     return stages.FinetuneDiffusion(
         **keyed,
@@ -204,13 +207,15 @@ def _meanwhile(settings: DiscriminatorSettings) -> DiscriminatorSettings | None:
     return found if found != DiscriminatorSettings() else None
 
 
-def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
+def _evaluation_settings(rounds: Rounds, rule: str, wildcards: Wildcards) -> StageSettings:
+    name = wildcards["experiment"]
     e = rounds.started(name)
     if rule == "sample_evaluation":
+        sampling = rounds.baselines(name).get(wildcards["model"], e.sampling)
         return stages.SampleEvaluation(
             seed=e.evaluation.seed,
             num_samples=e.evaluation.num_samples,
-            sampling=_unsharded(e.sampling),
+            sampling=_unsharded(sampling),
         )
     if rule == "evaluate":
         return stages.Evaluate(evaluation=_without(e.evaluation, stages.Evaluate))
@@ -232,7 +237,7 @@ def _evaluation_settings(rounds: Rounds, rule: str, name: str) -> StageSettings:
 def _without(evaluation: EvaluationSettings, kind: type[StageSettings]) -> EvaluationSettings:
     """Keys that the stage does not read are as if nobody had set them."""
     default = EvaluationSettings()
-    keys = [path.removeprefix("evaluation.") for path in kind.elsewhere]
+    keys = {path.split(".")[1] for path in kind.elsewhere}
     return evaluation.model_copy(update={key: getattr(default, key) for key in keys})
 
 
@@ -277,5 +282,6 @@ def _place(rule: str, wildcards: Wildcards) -> str:
     if "model" in w:
         return f"{w['experiment']}/{w['model']}"
     if "iteration" in w:
-        return f"{w['experiment']}/{w.get('arm', 'adversarial')}/iteration_{w['iteration']}"
+        arm = w.get("arm", "control_time" if rule == "measure_time" else "adversarial")
+        return f"{w['experiment']}/{arm}/iteration_{w['iteration']}"
     return w["experiment"]

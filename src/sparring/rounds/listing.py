@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..settings.parts import NULL
 from ..settings.volumes import AnyVolumes
 from .encodings import is_layouts_autoencoder, volume_encoding
-from .jobs import Wildcards
+from .jobs import Wildcards, job_files
 from .loading import Rounds
 from .vqgan import volumes_used
 
@@ -65,25 +65,41 @@ def _volumes(rounds: Rounds) -> Iterator[Listed]:
         yield "summarise_volumes", {"experiment": name}
 
 
+def logs_of_iteration(rounds: Rounds, name: str, arm: str, iteration: int) -> list[str]:
+    """The logs of an arm's jobs in one iteration, without those that judge it."""
+    place = {"experiment": name, "iteration": str(iteration)}
+    return [job_files(rounds, *job).log for job in _iteration_of(rounds, place, arm)]
+
+
 def _rounds_of(rounds: Rounds, name: str) -> Iterator[Listed]:
-    experiment = rounds.adversarial(name)
-    shards = experiment.sampling.shards
-    for iteration in range(experiment.iterations):
-        place = {"experiment": name, "iteration": str(iteration)}
-        needs = rounds.needs(name)
-        if needs.discriminator:
-            yield "encode_real", place
-        if shards > 1:
-            for shard in range(shards):
-                yield "sample_fake_shard", place | {"shard": str(shard), "shards": str(shards)}
-        yield "gather_fake" if shards > 1 else "sample_fake", place
-        if needs.discriminator:
-            yield "train_discriminator", place
+    for iteration in range(rounds.adversarial(name).iterations):
         for arm in rounds.arms(name):
-            if needs.guided_sampling and arm == "adversarial":
-                yield "guide_denoiser", place
-            else:
-                yield "finetune_diffusion", place | {"arm": arm}
+            yield from _iteration_of(rounds, {"experiment": name, "iteration": str(iteration)}, arm)
+
+
+def _iteration_of(rounds: Rounds, place: Wildcards, arm: str) -> Iterator[Listed]:
+    needs = rounds.needs(place["experiment"])
+    if arm == "adversarial":
+        yield from _opponent_of(rounds, place)
+    if arm == "control_time":
+        yield "measure_time", place
+    if arm == "adversarial" and needs.guided_sampling:
+        yield "guide_denoiser", place
+    else:
+        yield "finetune_diffusion", place | {"arm": arm}
+
+
+def _opponent_of(rounds: Rounds, place: Wildcards) -> Iterator[Listed]:
+    name = place["experiment"]
+    needs, shards = rounds.needs(name), rounds.adversarial(name).sampling.shards
+    if needs.discriminator:
+        yield "encode_real", place
+    if shards > 1:
+        for shard in range(shards):
+            yield "sample_fake_shard", place | {"shard": str(shard), "shards": str(shards)}
+    yield "gather_fake" if shards > 1 else "sample_fake", place
+    if needs.discriminator:
+        yield "train_discriminator", place
 
 
 def _judging_of(rounds: Rounds, name: str) -> Iterator[Listed]:

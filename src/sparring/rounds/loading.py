@@ -13,13 +13,14 @@ from ..settings.experiment import (
     PretrainExperiment,
     StartedExperiment,
 )
+from ..settings.parts import BETTER_SOLVER, MATCHED, SamplingSettings
 from ..settings.semantic import SemanticLoss
 from ..settings.volumes import AnyVolumes
 from ..settings.vqgan_experiment import VqganExperiment
 from .experiment_files import ExperimentFiles
 from .references import Reference, parse_reference
 
-ARMS = ("adversarial", "control")
+ARMS = ("adversarial", "control", "control_time")
 
 
 @dataclass
@@ -91,10 +92,21 @@ class Rounds:
 
     def arms(self, name: str) -> tuple[str, ...]:
         """The arms of an adversarial experiment."""
-        return ARMS if self.adversarial(name).control else ARMS[:1]
+        e = self.adversarial(name)
+        run = (True, e.control, e.control and e.control_time)
+        return tuple(arm for arm, runs in zip(ARMS, run, strict=True) if runs)
 
     def models(self, name: str) -> list[str]:
-        """Every model that is judged: `start`, then `trained` or `{arm}/iteration_{n}`.
+        """Every model that is judged: `start`, its baselines, then the candidates after it.
+
+        Repeats leave out the start and its baselines, which are their experiment's.
+        """
+        candidates = self.candidates(name)
+        baselines = [] if self.repeat_of(name) else self.baselines(name)
+        return [*candidates[:1], *baselines, *candidates[1:]]
+
+    def candidates(self, name: str) -> list[str]:
+        """The models that can be handed on: `start`, then `trained` or `{arm}/iteration_{n}`.
 
         Repeats leave out the start, which is their experiment's.
         """
@@ -103,6 +115,19 @@ class Rounds:
         iterations = range(self.adversarial(name).iterations)
         models = [f"{arm}/iteration_{n}" for arm in self.arms(name) for n in iterations]
         return models if self.repeat_of(name) else ["start", *models]
+
+    def baselines(self, name: str) -> dict[str, SamplingSettings]:
+        """How the start is sampled besides, by the name of the judged model.
+
+        What costs no training must be beaten too. One that is sampled as the start is left out.
+        """
+        sampling, evaluation = self.started(name).sampling, self.started(name).evaluation
+        changes = {
+            BETTER_SOLVER: dict(evaluation.better_solver),
+            MATCHED: {"moments": "match"},
+        }
+        sampled = {model: sampling.model_copy(update=keys) for model, keys in changes.items()}
+        return {model: other for model, other in sampled.items() if other != sampling}
 
     def compared(self, name: str) -> dict[str, tuple[str, str]]:
         """What an experiment's verdict compares: (experiment, model) by the name in its tables.
@@ -171,7 +196,7 @@ class Rounds:
 
     def judged_denoiser(self, name: str, model: str) -> str:
         """Directory of one of an experiment's `models`."""
-        if model == "start":
+        if model in ("start", BETTER_SOLVER, MATCHED):
             return self.start_denoiser(name)
         place = f"{self.config.results}/{name}"
         return f"{place}/denoiser" if model == "trained" else f"{place}/{model}/denoiser"

@@ -1,13 +1,12 @@
 """How far a run is, read from its files alone: no scheduler and no Snakemake is asked."""
 
-import csv
 import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..artefacts.attempts import attempts_file
+from ..artefacts.attempts import Row, read_attempts
 from ..artefacts.finished import Finished
 from ..artefacts.lock import Holder, read_lock
 from ..balance import balance_of
@@ -61,7 +60,7 @@ def _judge(files: JobFiles, timeout: float) -> tuple[State, str]:
     holder = read_lock(directory)
     if holder is not None:
         return _of_holder(holder, timeout)
-    attempts = _attempts(files)
+    attempts = read_attempts(Path(files.log))
     if _is_done(files):
         return "done", _spent(attempts)
     if attempts and attempts[-1]["outcome"] in _ENDINGS:
@@ -109,16 +108,7 @@ def _settings(path: str) -> Any:
         return None
 
 
-def _attempts(files: JobFiles) -> list[dict[str, str]]:
-    try:
-        with open(attempts_file(Path(files.log)), newline="", encoding="utf-8") as file:
-            # A full disk may have cut a row short.
-            return [row for row in csv.DictReader(file) if None not in row.values()]
-    except OSError:
-        return []
-
-
-def _spent(attempts: list[dict[str, str]]) -> str:
+def _spent(attempts: list[Row]) -> str:
     seconds = sum(float(attempt["seconds"]) for attempt in attempts)
     worked = [a for a in attempts if a["outcome"] != "already finished"]
     return f"{_span(seconds)} in {len(worked)} attempts" if len(worked) > 1 else _span(seconds)

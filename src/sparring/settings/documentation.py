@@ -22,6 +22,7 @@ from .experiment import (
 )
 from .objective import AdversarialLoss
 from .parts import (
+    BetterSolver,
     DenoiserSettings,
     DiscriminatorOverride,
     DiscriminatorSettings,
@@ -72,6 +73,7 @@ _SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("diffusion (adversarial)", FinetuneSettings),
     ("adversarial", AdversarialLoss),
     ("evaluation", EvaluationSettings),
+    ("evaluation.better_solver", BetterSolver),
     ("overrides[]", Override),
     ("overrides[].discriminator", DiscriminatorOverride),
     ("overrides[].diffusion", FinetuneOverride),

@@ -129,7 +129,7 @@ class AdversarialExperiment(Settings):
     seed: int = 42
     """Every random number of the experiment follows from it."""
     seeds: tuple[int, ...] = ()
-    """Instead of `seed`: repeat both arms with each of these, and judge all together. A claim needs
+    """Instead of `seed`: repeat all arms with each of these, and judge all together. A claim needs
     three: training runs differ more than samples do. What is handed on comes from the first."""
     device: Device | None = None
     """Overrides config.yaml's `device`."""
@@ -137,6 +137,9 @@ class AdversarialExperiment(Settings):
     """Overrides config.yaml's `gpus`."""
     control: bool = True
     """Also run the control arm: the same updates from the same start without the discriminator."""
+    control_time: bool = True
+    """Also run a control of equal measured time: as many epochs as take as long as an iteration of
+    the adversarial arm with its fakes. Needs the control, and goes with it."""
     sampling: SamplingSettings = SamplingSettings()
     """How fakes are sampled."""
     discriminator: DiscriminatorSettings = DiscriminatorSettings()
@@ -146,7 +149,7 @@ class AdversarialExperiment(Settings):
     adversarial: AdversarialLoss = AdversarialLoss()
     """The adversarial objective."""
     semantic: SemanticLoss | None = None
-    """Stage 3: losses on decoded predictions too, in both arms. `{}` takes the defaults."""
+    """Stage 3: losses on decoded predictions too, in all arms. `{}` takes the defaults."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How models are judged; never feeds the loop."""
     overrides: tuple[Override, ...] = ()
@@ -159,6 +162,15 @@ class AdversarialExperiment(Settings):
             raise ValueError(
                 f"diffusion.noise_weight is 0, so the {arm} arm has nothing to learn from; set it "
                 "above 0, or control: false and adversarial.weight above 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _time_is_the_control_s(self) -> "AdversarialExperiment":
+        if "control_time" in self.model_fields_set and self.control_time and not self.control:
+            raise ValueError(
+                "control_time is true, but control is false, whose time it is measured in; set "
+                "control: true, or leave control_time out"
             )
         return self
 

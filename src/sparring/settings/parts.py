@@ -78,6 +78,9 @@ class SamplingSettings(Settings):
     guidance_scale: float = Field(1.0, ge=0)
     """Classifier-free guidance of class-conditional denoisers: 1 is none, above 1 samples are drawn
     further towards their condition, in twice the time."""
+    moments: Literal["keep", "match"] = "keep"
+    """`match` brings the mean and standard deviation per channel of the samples to those of the
+    train latents, which undoes a model's (or solver's) wrong scale at no cost."""
     batch_size: int = Field(32, ge=1)
     """Latents sampled at once; does not change what is sampled."""
     shards: int = Field(1, ge=1)
@@ -258,6 +261,19 @@ DECODED_REALS = "decoded_reals"
 """Held-out reals through the autoencoder, in tables of decoded figures: what it alone does."""
 
 
+BETTER_SOLVER, MATCHED = "start_better_solver", "start_matched"
+"""The start, sampled otherwise: by a better solver, and with the moments of its samples matched."""
+
+
+class BetterSolver(Settings):
+    """How the start is sampled once more: what a better solver alone would have given."""
+
+    sampler: Sampler = "dpmsolver++"
+    """In place of `sampling.sampler`."""
+    num_steps: int = Field(100, ge=1)
+    """In place of `sampling.num_steps`."""
+
+
 class EvaluationSettings(Settings):
     """How samples are judged against held-out reals: docs/evaluation.md."""
 
@@ -267,6 +283,8 @@ class EvaluationSettings(Settings):
     """Random convolution features per latent; few where held-out layouts are few."""
     judge_seeds: int = Field(5, ge=2, le=50)
     """Judges of each family, each with its own beginning and its own halves of the data."""
+    better_solver: BetterSolver = BetterSolver()
+    """Of the baseline `start_better_solver`; equal to `sampling` there is none."""
     decoded: int = Field(1000, ge=8)
     """At most so many samples per model, and held-out layouts, are decoded for their figures."""
     inception_weights: Path | None = None

@@ -8,6 +8,7 @@ from .autoencoder import AutoencoderSettings
 from .dataset import LayoutSettings, ManifestDataset
 from .objective import GUIDED, AdversarialLoss
 from .parts import (
+    BetterSolver,
     DenoiserSettings,
     DiscriminatorSettings,
     EvaluationSettings,
@@ -157,7 +158,7 @@ class TrainDiscriminator(StageSettings):
 
 
 class FinetuneDiffusion(StageSettings):
-    """The denoiser against the discriminator, or the control without one."""
+    """The denoiser against the discriminator, or a control without one."""
 
     stage = "finetune_diffusion"
     revision = 2
@@ -174,6 +175,16 @@ class FinetuneDiffusion(StageSettings):
     def files(self) -> list[Path]:
         """Weights of the perceptual features."""
         return self.semantic.files() if self.semantic else []
+
+
+class MeasureTime(StageSettings):
+    """How long an iteration took beside its control: the epochs of a control of equal time."""
+
+    stage = "measure_time"
+    epochs: int = Field(50, ge=1)
+    """The control's passes over the train split in this iteration."""
+    usual_ratio: float = Field(1.25, gt=0)
+    """Time of the iteration in those of its control, where it was not measured."""
 
 
 class GuideDenoiser(StageSettings):
@@ -199,12 +210,20 @@ class SampleEvaluation(StageSettings):
     sampling: SamplingSettings = SamplingSettings()
 
 
+_BETTER_SOLVER = tuple(f"evaluation.better_solver.{key}" for key in BetterSolver.model_fields)
+
+
 class Evaluate(StageSettings):
     """A model's samples, or training reals, against held-out reals."""
 
     stage = "evaluate"
     revision = 4
-    elsewhere = ("evaluation.grid", "evaluation.decoded", "evaluation.inception_weights")
+    elsewhere = (
+        "evaluation.grid",
+        "evaluation.decoded",
+        "evaluation.inception_weights",
+        *_BETTER_SOLVER,
+    )
     evaluation: EvaluationSettings = EvaluationSettings()
 
 
@@ -232,9 +251,12 @@ class CompareModels(StageSettings):
 
     stage = "compare_models"
     revision = 3
-    elsewhere = tuple(
-        f"evaluation.{key}"
-        for key in ("num_samples", "feature_dim", "decoded", "grid", "inception_weights")
+    elsewhere = (
+        *(
+            f"evaluation.{key}"
+            for key in ("num_samples", "feature_dim", "decoded", "grid", "inception_weights")
+        ),
+        *_BETTER_SOLVER,
     )
     evaluation: EvaluationSettings = EvaluationSettings()
 

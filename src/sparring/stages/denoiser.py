@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -52,6 +52,7 @@ from ..training.tracking import Tracker
 from .discriminators import load_discriminator
 from .histories import write_history_with_plot
 from .job import Job
+from .timing import epochs_of
 
 logger = logging.getLogger(__name__)
 
@@ -124,9 +125,17 @@ def finetune_diffusion(
     optimizer: Path | None,
     outputs: DenoiserOutputs,
     optimizer_output: Path,
+    time: Path | None = None,
 ) -> None:
-    """An iteration: plus, in the adversarial arm, the objective's loss."""
+    """An iteration: plus, in the adversarial arm, the objective's loss.
+
+    `time` says how many epochs it takes instead of `diffusion.epochs`.
+    """
     s = job.settings
+    if time is not None:
+        longer = s.diffusion.model_copy(update={"epochs": epochs_of(time)})
+        s = s.model_copy(update={"diffusion": longer})
+        job = replace(job, settings=s)
     opponent = _opponent(s, inputs, denoiser, against, job.compute())
     key = ("finetune_diffusion", s.iteration)
     training = _finetuning(job, inputs, denoiser, outputs, key, opponent, optimizer)

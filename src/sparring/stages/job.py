@@ -145,7 +145,7 @@ def _run(
     digest = parser.work_digest(settings, args)
     lock = Lock(args.job.parent, digest, content["lock_timeout_seconds"])
     dead = lock.acquire(interrupts.check)
-    attempt = Attempt(Path(content["log"]))
+    attempt = Attempt(Path(content["log"]), content["device"], args.processes, digest)
     if dead is not None:
         logger.info("taking over from %s, which is dead", dead.process.description)
         attempt.record_death(dead)

@@ -1,11 +1,18 @@
 """One row per attempt, whatever ended it."""
 
 import csv
+import time
 
 import pytest
 
 from sparring.artefacts.atomic import Superseded
-from sparring.artefacts.attempts import COLUMNS, Attempt, attempts_file
+from sparring.artefacts.attempts import (
+    COLUMNS,
+    Attempt,
+    attempts_file,
+    attempts_of_outputs,
+    read_attempts,
+)
 from sparring.artefacts.lock import Holder
 from sparring.artefacts.processes import Process
 from sparring.errors import UserError
@@ -89,3 +96,49 @@ def test_attempts_lie_beside_the_log(tmp_path):
     found = {attempts_file(tmp_path / name) for name in names}
     assert len(found) == len(names)
     assert {path.parent for path in found} == {tmp_path}
+
+
+def test_the_time_of_the_cpu_is_that_of_the_work_and_not_of_waiting(log):
+    with Attempt(log):
+        time.sleep(0.3)
+    with Attempt(log):
+        ends = time.process_time() + 0.3
+        while time.process_time() < ends:
+            pass
+    waited, worked = (float(row["device_seconds"]) for row in read_attempts(log))
+    assert waited < 0.2
+    assert 0.2 < worked < 1
+
+
+def test_the_time_of_gpus_is_wall_time_on_each(log):
+    with Attempt(log, "cuda", gpus=3):
+        time.sleep(0.5)
+    (row,) = read_attempts(log)
+    assert row["device"] == "cuda"
+    assert float(row["device_seconds"]) == pytest.approx(3 * float(row["seconds"]), abs=0.2)
+
+
+def test_rows_of_earlier_versions_and_none_that_are_cut_short_are_read(log):
+    assert read_attempts(log) == []
+    old = "started,ended,seconds,outcome,host,job,max_rss_mb\n1,2,3.0,finished,here,,400\n"
+    attempts_file(log).write_text(old)
+    with Attempt(log, work="new"):
+        pass
+    with open(attempts_file(log), "a") as file:
+        file.write("2026-01-01 00:0")
+    first, second = read_attempts(log)
+    assert (first["seconds"], first["device"], first["work"]) == ("3.0", "", "")
+    assert (second["device"], second["work"]) == ("cpu", "new")
+
+
+def test_outputs_were_made_by_the_attempts_at_their_work_since_other_work_was_finished(log):
+    for outcome, work in [
+        ("interrupted", "a"), ("finished", "a"),
+        ("died", "b"), ("failed", "c"), ("already finished", "c"), ("interrupted", "b"),
+        ("finished", "b"), ("already finished", "b"), ("interrupted", "d"),
+    ]:  # fmt: skip
+        with Attempt(log, work=work) as attempt:
+            attempt.outcome = outcome
+    made = [(row["outcome"], row["work"]) for row in attempts_of_outputs(read_attempts(log))]
+    assert made == [("died", "b"), ("interrupted", "b"), ("finished", "b")]
+    assert attempts_of_outputs(read_attempts(log)[:1]) == []

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from sparring.graph import Graph, Node, State
+from sparring.graph.nodes import ARMS
 
 
 class _Builder:
@@ -25,18 +26,19 @@ class _Builder:
         arm: str | None = None,
         iteration: int | None = None,
         of: str = "",
+        model: str = "",
     ) -> str:
-        where = [group, of, arm or "", "" if iteration is None else str(iteration)]
+        where = [group, of, arm or "", "" if iteration is None else str(iteration), model]
         id = "/".join([stage, *(part for part in where if part)])
         label = " ".join([stage.replace("_", " "), of]).strip()
         outputs = (f"artefacts/{id}/manifest.json",)
-        self.nodes.append(Node(id, stage, group, arm, iteration, outputs, label))
+        self.nodes.append(Node(id, stage, group, arm, iteration, outputs, label, model))
         self.edges += [(need, id) for need in needs]
         return id
 
 
 def _arm(build: _Builder, group: str, arm: str, count: int, denoiser: str, data: str) -> list[str]:
-    """The iterations of one arm; returns its evaluations."""
+    """The iterations of one arm, after those that it measures; returns its evaluations."""
     evaluations = []
     for n in range(count):
         needs = [denoiser, data]
@@ -45,6 +47,9 @@ def _arm(build: _Builder, group: str, arm: str, count: int, denoiser: str, data:
             fake = build.add("sample_fake", group, [denoiser], arm=arm, iteration=n)
             judge = build.add("train_discriminator", group, [real, fake], arm=arm, iteration=n)
             needs.append(judge)
+        if arm == "control_time":
+            timed = [f"finetune_diffusion/{group}/{a}/{n}" for a in ("adversarial", "control")]
+            needs.append(build.add("measure_time", group, timed, arm=arm, iteration=n))
         denoiser = build.add("finetune_diffusion", group, needs, arm=arm, iteration=n)
         sample = build.add("sample_evaluation", group, [denoiser], arm=arm, iteration=n)
         test = data.replace("train", "test")
@@ -53,7 +58,7 @@ def _arm(build: _Builder, group: str, arm: str, count: int, denoiser: str, data:
 
 
 def round_graph(iterations: int = 3, experiments: tuple[str, ...] = ("demo",)) -> Graph:
-    """One dataset, one autoencoder, one pretrained denoiser, experiments with both arms."""
+    """One dataset, one autoencoder, one pretrained denoiser, experiments with all arms."""
     build = _Builder()
     pack = build.add("pack_layouts", "shared", [], of="r2v")
     coder = build.add("train_autoencoder", "shared", [pack], of="small")
@@ -63,9 +68,13 @@ def round_graph(iterations: int = 3, experiments: tuple[str, ...] = ("demo",)) -
     ]
     denoiser = build.add("pretrain_diffusion", "base", encodings[:2])
     for group in experiments:
-        sample = build.add("sample_evaluation", group, [denoiser])
-        evaluations = [build.add("evaluate", group, [sample, encodings[2]])]
-        for arm in ("adversarial", "control"):
+        evaluations = []
+        for model in ("start", "start_better_solver", "start_matched"):
+            sample = build.add("sample_evaluation", group, [denoiser], model=model)
+            test = encodings[2]
+            evaluations.append(build.add("evaluate", group, [sample, test], model=model))
+        evaluations.append(build.add("evaluate", group, encodings[2:], model="reals"))
+        for arm in ARMS:
             evaluations += _arm(build, group, arm, iterations, denoiser, encodings[0])
         build.add("summarise", group, evaluations)
         build.add("select_best", group, evaluations)

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from example_graphs import EVERY, GRAPHS, NASTY, hostile_graph, node, round_graph, some_states
 
 from sparring.graph import Graph, to_svg
+from sparring.graph.nodes import ARMS
 
 SVG = "{http://www.w3.org/2000/svg}"
 Box = tuple[float, float, float, float]
@@ -101,12 +102,12 @@ def test_every_experiment_has_its_iteration_headers() -> None:
     for header in ("start", *(f"iteration {n}" for n in range(6)), "results"):
         assert texts.count(header) == 2
     assert any(text.startswith("first") for text in texts)
-    assert texts.count("adversarial") == texts.count("control") == 2
+    assert all(texts.count(arm) == 2 for arm in ARMS)
 
 
 def test_iterations_run_from_left_to_right_between_start_and_results() -> None:
     boxes = _boxes(_root(round_graph(12)))
-    evaluations = ["evaluate/demo", *(f"evaluate/demo/adversarial/{n}" for n in range(12))]
+    evaluations = ["evaluate/demo/start", *(f"evaluate/demo/adversarial/{n}" for n in range(12))]
     lefts = [boxes[id][0] for id in (*evaluations, "select_best/demo")]
     assert lefts == sorted(set(lefts))
 
@@ -114,10 +115,21 @@ def test_iterations_run_from_left_to_right_between_start_and_results() -> None:
 def test_arms_stand_above_each_other_in_the_same_columns() -> None:
     boxes = _boxes(_root(round_graph()))
     for n in range(3):
-        above = boxes[f"finetune_diffusion/demo/adversarial/{n}"]
-        below = boxes[f"finetune_diffusion/demo/control/{n}"]
-        assert above[0] == below[0]
-        assert above[3] < below[1]
+        for upper, lower in itertools.pairwise(ARMS):
+            above = boxes[f"finetune_diffusion/demo/{upper}/{n}"]
+            below = boxes[f"finetune_diffusion/demo/{lower}/{n}"]
+            assert above[0] == below[0]
+            assert above[3] < below[1]
+
+
+def test_baselines_stand_beside_the_start_in_its_rows() -> None:
+    boxes = _boxes(_root(round_graph()))
+    for stage in ("sample_evaluation", "evaluate"):
+        start, *others = (
+            boxes[f"{stage}/demo/{model}"]
+            for model in ("start", "start_better_solver", "start_matched")
+        )
+        assert all(box[1] == start[1] and box[0] > start[0] for box in others)
 
 
 def test_groups_that_need_each_other_are_drawn_all_the_same() -> None:

@@ -191,7 +191,7 @@ class TestSweep:
     def test_the_table_has_every_model_and_the_varied_values(self, sweep):
         experiments, _ = collect(sweep)
         rows = list(csv.DictReader(io.StringIO(sweep_csv(experiments))))
-        assert len(rows) == 20 * 6  # reals, start, two iterations of both arms
+        assert len(rows) == 20 * 8  # reals, start, baselines, two iterations of both arms
         standing = [row for row in rows if row["stands_for_experiment"] == "1"]
         assert [row["model"] for row in standing] == ["adversarial/iteration_1"] * 20
         weights = [float(row["adversarial.weight"]) for row in standing]

@@ -13,6 +13,7 @@ SMALL = {
     "iterations": 3,
     "num_samples": 20,
     "adversarial": {"objective": "x0_bce"},
+    "sampling": {"sampler": "ddim"},
     "discriminator": {"num_layers": 2},
     "evaluation": {"feature_dim": 4},
 }

@@ -14,6 +14,13 @@ def test_more_sampler_steps_than_timesteps_are_refused(project):
     message = project.refusal()
     assert "sampling.num_steps is 60, but the noise schedule has only 50 timesteps" in message
     assert "set at most 50" in message
+    project.adversarial(sampling={"num_steps": 50}, diffusion={"sample_interval": 0})
+    assert "evaluation.better_solver.num_steps is 100" in project.refusal()
+    same = {"num_steps": 50, "sampler": "ddim"}  # as the start: there is no such baseline
+    project.adversarial(
+        sampling=same, evaluation={"better_solver": same}, diffusion={"sample_interval": 0}
+    )
+    check_rounds(project.load())
 
 
 def test_more_grid_steps_than_timesteps_are_refused_unless_no_grid_is_drawn(project):

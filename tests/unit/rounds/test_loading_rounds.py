@@ -205,18 +205,66 @@ def test_a_discriminator_comes_from_an_iteration_or_a_directory_only(project, te
     assert "expected an adversarial experiment (name or name@2) or a model directory" in message
 
 
-def test_the_control_arm_can_be_left_out(project):
-    project.adversarial("exp", iterations=2)
-    project.adversarial("lone", iterations=2, control=False)
-    rounds = project.load("exp", "lone")
-    assert rounds.models("exp") == [
-        "start",
-        "adversarial/iteration_0",
-        "adversarial/iteration_1",
-        "control/iteration_0",
-        "control/iteration_1",
-    ]
-    assert rounds.models("lone") == ["start", "adversarial/iteration_0", "adversarial/iteration_1"]
+@pytest.mark.parametrize(
+    ("keys", "arms"),
+    [
+        ({}, ["adversarial", "control", "control_time"]),
+        ({"control_time": False}, ["adversarial", "control"]),
+        ({"control": False}, ["adversarial"]),
+        ({"control": False, "control_time": False}, ["adversarial"]),
+    ],
+)
+def test_controls_can_be_left_out(project, keys, arms):
+    project.adversarial(iterations=2, **keys)
+    rounds = project.load()
+    judged = [f"{arm}/iteration_{n}" for arm in arms for n in range(2)]
+    assert rounds.candidates("exp") == ["start", *judged]
+    assert rounds.models("exp") == ["start", *BASELINES, *judged]
+
+
+def test_a_control_s_time_without_a_control_is_refused(project):
+    project.adversarial(control=False, control_time=True)
+    assert "control_time is true, but control is false" in refusal(project)
+
+
+BASELINES = ("start_better_solver", "start_matched")
+
+
+@pytest.mark.parametrize(
+    ("keys", "baselines"),
+    [
+        ({}, BASELINES),
+        ({"sampling": {"moments": "match"}}, BASELINES[:1]),
+        ({"sampling": {"sampler": "dpmsolver++", "num_steps": 100}}, BASELINES[1:]),
+        ({"sampling": {"sampler": "dpmsolver++", "num_steps": 50}}, BASELINES),
+        (
+            {
+                "sampling": {"sampler": "unipc", "num_steps": 7, "moments": "match"},
+                "evaluation": {"better_solver": {"sampler": "unipc", "num_steps": 7}},
+            },
+            (),
+        ),
+    ],
+)
+def test_the_start_is_sampled_besides_wherever_that_is_not_the_start_again(
+    project, keys, baselines
+):
+    project.adversarial(**keys)
+    rounds = project.load()
+    assert tuple(rounds.baselines("exp")) == baselines
+    assert rounds.models("exp")[: 1 + len(baselines)] == ["start", *baselines]
+    for model in baselines:
+        assert rounds.judged_denoiser("exp", model) == rounds.start_denoiser("exp")
+
+
+def test_baselines_are_sampled_as_the_start_but_for_what_makes_them(project):
+    project.adversarial(sampling={"guidance_scale": 2.0, "batch_size": 7})
+    rounds = project.load()
+    own, better, matched = rounds.started("exp").sampling, *rounds.baselines("exp").values()
+    assert (better.sampler, better.num_steps) == ("dpmsolver++", 100)
+    assert better.model_copy(update={"sampler": own.sampler, "num_steps": own.num_steps}) == own
+    assert matched.moments == "match"
+    assert matched.model_copy(update={"moments": "keep"}) == own
 
 
 def test_an_experiment_s_device_overrides_the_configuration_s(project):

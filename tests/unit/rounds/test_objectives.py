@@ -27,20 +27,19 @@ def rules_of(rounds):
     return found
 
 
-BOTH, ALONE = {"adversarial", "control"}, {""}
-SPARRING = {"encode_real": ALONE, "sample_fake": ALONE, "train_discriminator": ALONE}
+CONTROLS, ALONE = {"control", "control_time"}, {""}
+ALL = CONTROLS | {"adversarial"}
+TIMED = {"sample_fake": ALONE, "measure_time": ALONE}
+SPARRING = TIMED | {"encode_real": ALONE, "train_discriminator": ALONE}
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("x0_bce", SPARRING | {"finetune_diffusion": BOTH}),
-        ("noised", SPARRING | {"finetune_diffusion": BOTH}),
-        ("ddo", {"sample_fake": ALONE, "finetune_diffusion": BOTH}),
-        (
-            "guidance",
-            SPARRING | {"guide_denoiser": ALONE, "finetune_diffusion": {"control"}},
-        ),
+        ("x0_bce", SPARRING | {"finetune_diffusion": ALL}),
+        ("noised", SPARRING | {"finetune_diffusion": ALL}),
+        ("ddo", TIMED | {"finetune_diffusion": ALL}),
+        ("guidance", SPARRING | {"guide_denoiser": ALONE, "finetune_diffusion": CONTROLS}),
     ],
 )
 def test_the_objective_decides_which_jobs_there_are(project, name, expected):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sparring.artefacts.finished import Finished
-from sparring.rounds import disk_needed, forget_work, freeze_job, job_files, stage_settings
+from sparring.rounds import ARMS, disk_needed, forget_work, freeze_job, job_files, stage_settings
 from sparring.settings import stages
 from sparring.stages.job import StageParser, run_job
 
@@ -30,6 +30,7 @@ def all_settings(rounds) -> dict[tuple[str, ...], str]:
     for n in range(rounds.adversarial("exp").iterations):
         for rule in ITERATION_RULES[:3]:
             add(rule, experiment="exp", iteration=str(n))
+        add("measure_time", experiment="exp", iteration=str(n))
         for arm in rounds.arms("exp"):
             add("finetune_diffusion", experiment="exp", arm=arm, iteration=str(n))
     for model in rounds.models("exp"):
@@ -57,12 +58,12 @@ def test_an_override_of_one_iteration_s_discriminator_changes_that_job_alone(pro
     assert changed(project, overrides=overrides) == {("train_discriminator", "exp", "1")}
 
 
-def test_an_override_of_one_iteration_s_fine_tuning_changes_both_arms_of_it(project):
-    """The control gets the same number of updates."""
+def test_an_override_of_one_iteration_s_fine_tuning_changes_all_arms_of_it(project):
+    """The control gets the same number of updates, and that of equal time at least as many."""
     overrides = [{"iteration": 2, "diffusion": {"epochs": 20}}]
     assert changed(project, overrides=overrides) == {
-        ("finetune_diffusion", "exp", "adversarial", "2"),
-        ("finetune_diffusion", "exp", "control", "2"),
+        *(("finetune_diffusion", "exp", arm, "2") for arm in ARMS),
+        ("measure_time", "exp", "2"),
     }
 
 
@@ -74,7 +75,7 @@ def test_a_new_seed_changes_every_draw_of_its_experiment_and_nothing_else(projec
     rules = {job[0] for job in changed(project, seed=7)}
     # judging keeps its own seed, the same noise for all; the table says which seed trained
     assert rules == {*ITERATION_RULES, "summarise"}
-    assert len(changed(project, seed=7)) == 3 * 3 + 2 * 3 + 1
+    assert len(changed(project, seed=7)) == 3 * 3 + 3 * 3 + 1
 
 
 @pytest.mark.parametrize(
@@ -87,8 +88,10 @@ def test_a_new_seed_changes_every_draw_of_its_experiment_and_nothing_else(projec
         ({"discriminator": {"base_channels": 8}}, {"train_discriminator"}),
         ({"discriminator": {"warm_start": True}}, set()),  # which file enters is an input
         ({"discriminator": {"reals": "originals"}}, {"encode_real"}),
-        ({"diffusion": {"epochs": 3}}, {"finetune_diffusion"}),
         ({"diffusion": {"selection_samples": 0}}, {"finetune_diffusion"}),
+        ({"diffusion": {"epochs": 3}}, {"finetune_diffusion", "measure_time"}),
+        ({"diffusion": {"learning_rate": 1e-3}}, {"finetune_diffusion"}),
+        ({"evaluation": {"better_solver": {"num_steps": 9}}}, {"sample_evaluation"}),
         ({"evaluation": {"num_samples": 64}}, {"sample_evaluation", "evaluate"}),
         ({"evaluation": {"bootstrap": 50}}, {"evaluate", "compare_models"}),
         ({"evaluation": {"judge_seeds": 3}}, {"evaluate", "compare_models"}),
@@ -108,6 +111,11 @@ def test_a_key_changes_only_the_stages_that_depend_on_it(project, keys, rules):
     assert {job[0] for job in changed(project, **keys)} == rules
 
 
+def test_a_better_solver_samples_its_baseline_alone(project):
+    jobs = changed(project, evaluation={"better_solver": {"sampler": "unipc"}})
+    assert jobs == {("sample_evaluation", "exp", "start_better_solver")}
+
+
 def test_a_weight_of_the_adversarial_term_leaves_the_control_arm_alone(project):
     jobs = changed(project, adversarial={"weight": 0.3})
     assert jobs == {("finetune_diffusion", "exp", "adversarial", str(n)) for n in range(3)}
@@ -118,6 +126,8 @@ def test_the_control_arm_is_told_nothing_adversarial(project):
     jobs = all_settings(project.load())
     for n in range(3):
         control = json.loads(jobs["finetune_diffusion", "exp", "control", str(n)])
+        longer = json.loads(jobs["finetune_diffusion", "exp", "control_time", str(n)])
+        assert longer == control  # a file says how many epochs more
         adversarial = json.loads(jobs["finetune_diffusion", "exp", "adversarial", str(n)])
         assert "adversarial" not in control
         assert adversarial.pop("adversarial") == {"objective": "x0_bce", "weight": 0.3}
@@ -132,7 +142,7 @@ def test_more_iterations_leave_the_earlier_ones_as_they_were(project):
     assert {job: after[job] for job in before} == before
     assert {job[-1] for job in after.keys() - before.keys()} == {
         *("3", "4"),
-        *(f"{arm}/iteration_{n}" for arm in ("adversarial", "control") for n in (3, 4)),
+        *(f"{arm}/iteration_{n}" for arm in ARMS for n in (3, 4)),
     }
 
 
@@ -141,12 +151,11 @@ def test_every_job_has_files_of_its_own(project):
     rounds = project.load()
     models = [{"experiment": "exp", "model": model} for model in rounds.models("exp")]
     arms = [
-        {"experiment": "exp", "arm": arm, "iteration": str(n)}
-        for arm in ("adversarial", "control")
-        for n in range(3)
+        {"experiment": "exp", "arm": arm, "iteration": str(n)} for arm in ARMS for n in range(3)
     ]
     jobs = [("evaluate", w) for w in models] + [("sample_evaluation", w) for w in models]
     jobs += [("finetune_diffusion", w) for w in arms]
+    jobs += [("measure_time", {"experiment": "exp", "iteration": str(n)}) for n in range(3)]
     jobs += [("train_discriminator", {"experiment": "exp", "iteration": str(n)}) for n in range(3)]
     shards = [{"shard": str(n), "shards": str(k)} for k in (2, 3) for n in range(k)]
     place = {"experiment": "exp", "iteration": "0"}

@@ -3,7 +3,7 @@
 import pytest
 
 from sparring.errors import UserError
-from sparring.rounds import JobStatus, check_rounds, stage_settings
+from sparring.rounds import ARMS, JobStatus, check_rounds, stage_settings
 from sparring.rounds.cleaning import _was_read
 from sparring.rounds.listing import all_jobs
 
@@ -47,14 +47,17 @@ def test_repeats_share_the_start_and_are_not_summarised_alone(project):
     assert rounds.start_denoiser("exp__seed_43") == rounds.start_denoiser("exp")
 
 
+TRAINED = [f"{arm}/iteration_0" for arm in ARMS]
+
+
 def test_what_is_compared_has_names_that_tell_the_seeds_apart(project):
     project.adversarial(seeds=[42, 43], iterations=1)
     assert project.load().compared("exp") == {
-        "start": ("exp", "start"),
-        "adversarial/iteration_0": ("exp", "adversarial/iteration_0"),
-        "control/iteration_0": ("exp", "control/iteration_0"),
-        "seed_43/adversarial/iteration_0": ("exp__seed_43", "adversarial/iteration_0"),
-        "seed_43/control/iteration_0": ("exp__seed_43", "control/iteration_0"),
+        **{
+            model: ("exp", model)
+            for model in ("start", "start_better_solver", "start_matched", *TRAINED)
+        },
+        **{f"seed_43/{model}": ("exp__seed_43", model) for model in TRAINED},
     }
 
 

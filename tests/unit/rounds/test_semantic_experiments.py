@@ -53,7 +53,7 @@ def test_its_jobs_are_one_training_and_the_judging_of_start_and_result(project, 
         + [
             (rule, model)
             for rule in ("sample_evaluation", "evaluate", "measure_layouts")
-            for model in ("start", "trained")
+            for model in ("start", "start_better_solver", "start_matched", "trained")
         ],
         key=str,
     )
@@ -67,17 +67,17 @@ def test_layouts_are_measured_wherever_their_classes_are_known(project):
     assert not measures_layouts(project.load(), "exp")
 
 
-def test_both_arms_have_the_semantic_losses(project):
+def test_all_arms_have_the_semantic_losses(project):
     """So that only the discriminator tells them apart."""
     project.adversarial(semantic={"segmentation_weight": 0.2})
     rounds = project.load()
     place = {"experiment": "exp", "iteration": "0"}
     arms = [
         stage_settings(rounds, "finetune_diffusion", place | {"arm": arm})
-        for arm in ("adversarial", "control")
+        for arm in rounds.arms("exp")
     ]
-    assert [arm.semantic for arm in arms] == [SemanticLoss(segmentation_weight=0.2)] * 2
-    assert [arm.adversarial is None for arm in arms] == [False, True]
+    assert [arm.semantic for arm in arms] == [SemanticLoss(segmentation_weight=0.2)] * 3
+    assert [arm.adversarial is None for arm in arms] == [False, True, True]
 
 
 def test_without_the_key_nothing_is_planned_again(project):
