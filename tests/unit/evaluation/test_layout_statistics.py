@@ -97,7 +97,7 @@ def test_class_distance_is_the_total_variation():
     assert layout_figures(a, b, *draws)["class_distance"].value == pytest.approx(0.5)
 
 
-ROLES = Roles.of([{"id": 0, "name": "outside"}, {"id": 1, "name": "wall"}, {"id": 2, "name": "x"}])
+ROLES = Roles.of([{"id": 0, "name": "outside"}, {"id": 1, "name": "wall"}, {"id": 3, "name": "x"}])
 
 
 def one(samples, reals):
