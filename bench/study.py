@@ -32,7 +32,7 @@ from sparring.evaluation.features import RandomConvolutions
 from sparring.evaluation.judges import JUDGES
 from sparring.evaluation.judging import draws_of
 from sparring.evaluation.layout_statistics import layout_figures
-from sparring.evaluation.layouts import measure_samples
+from sparring.evaluation.layouts import LayoutMeasures
 from sparring.evaluation.neighbours import Projected, manifold_figures, memorisation_figure
 from sparring.evaluation.statistics import Draws, Figure, estimate_of
 from sparring.evaluation.two_sample import Rows, auc_figure, train_panel, turns
@@ -183,11 +183,11 @@ class Study:
         draws: tuple[Draws, Draws],
     ) -> dict[str, dict[str, Figure]]:
         codec = Codec.load(self.args.autoencoder, self.compute)
-        palette = Layouts(self.args.layouts).palette
-        reals = measure_samples(codec, self.held_out.latents, 64, palette)
+        layouts = Layouts(self.args.layouts)
+        measures = LayoutMeasures(layouts.palette, layouts.roles, 64)
+        reals = measures.originals(layouts.read(layouts.rows("test")[: len(self.held_out)]))
         for name, x in samples.items():
-            of = measure_samples(codec, x, 64, palette)
-            found[name] |= layout_figures(of, reals, *draws)
+            found[name] |= layout_figures(measures.decoded(codec, x), reals, *draws)
         return found
 
 

@@ -67,7 +67,7 @@ def test_the_program_writes_a_page_and_a_table(finished, tmp_path):
     assert "data:image/svg+xml" in page
     assert "have changed since" not in page
     table = pd.read_csv(tmp_path / "out.csv")
-    assert table["model"].tolist() == ["reals", MODELS[0], *BASELINES, *MODELS[1:]]
+    assert table["model"].tolist() == ["reals", "decoded_reals", MODELS[0], *BASELINES, *MODELS[1:]]
 
 
 def test_the_page_says_what_a_changed_setting_has_made_stale(finished, tmp_path):

@@ -14,7 +14,10 @@ DENOISER = (*MODEL, "scheduler_config.json")
 def test_table_has_reals_start_baselines_and_both_arms_with_intervals(results):
     rows = {row["model"]: row for row in rows_of(results / "micro/evaluation.csv")}
     judged = [f"{arm}/iteration_{n}" for arm in ARMS for n in range(2)]
-    assert list(rows) == ["reals", "start", *BASELINES, *judged]
+    assert list(rows) == ["reals", "decoded_reals", "start", *BASELINES, *judged]
+    decoded = rows.pop("decoded_reals")  # has figures of what is decoded, and no others
+    assert float(decoded["boundary_length"]) > 0
+    assert decoded["frechet"] == ""
     for row in rows.values():
         for name in ("frechet", "kernel"):
             low, value, high = (float(row[name + end]) for end in ("_low", "", "_high"))
@@ -27,7 +30,9 @@ def test_table_has_reals_start_baselines_and_both_arms_with_intervals(results):
 
 
 def test_table_holds_what_each_evaluation_says(results):
-    for row in rows_of(results / "micro/evaluation.csv")[1:]:
+    reals, decoded, *models = rows_of(results / "micro/evaluation.csv")
+    assert (reals["model"], decoded["model"]) == ("reals", "decoded_reals")
+    for row in models:
         figures = json.loads((results / f"micro/{row['model']}/evaluation.json").read_text())
         found = figures["figures"]["frechet"]["value"]
         assert float(row["frechet"]) == pytest.approx(found, rel=1e-5)

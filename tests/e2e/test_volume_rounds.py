@@ -104,7 +104,7 @@ def test_samples_are_shown_as_three_planes_and_measured_as_volumes(made):
     with Image.open(made / "results/vol_rounds/samples.png") as picture:
         assert picture.width > 4 * 3 * 64
     table = pd.read_csv(made / "results/vol_rounds/evaluation.csv").set_index("model")
-    assert list(table.index) == ["reals", "start", *BASELINES, *shown.names[2:]]
+    assert list(table.index) == ["reals", "decoded_reals", "start", *BASELINES, *shown.names[2:]]
     shares = table.filter(regex="^tissue_(air|lung|fat|soft|bone)$")
     assert np.allclose(shares.sum(axis=1), 1)
     assert (table["gradient_ratio"] > 0).all()

@@ -100,7 +100,7 @@ def summarise(
         rows[name]["figures"] |= compared.get(name, {})
         if name in layouts:
             rows[name]["layouts"] = _read(layouts[name])
-    if DECODED_REALS in compared:  # of these there are figures of what is decoded and no others
+    if compared.get(DECODED_REALS):  # of these there are figures of what is decoded and no others
         rows[DECODED_REALS] = _decoded_reals(rows[NULL], compared[DECODED_REALS])
     made = evaluation_table(rows, job.settings.seed)
     write_text(table, made.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

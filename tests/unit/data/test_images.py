@@ -177,6 +177,7 @@ def test_an_image_that_is_not_square_is_refused(colours):
         ([{"id": 0, "name": "wall", "rgb": [0, 0, 0.5]}], "numbers from 0 to 255"),
         ([{"id": 0, "name": "wall", "rgb": "black"}], "expected a list of"),
         ([ENTRIES[0], ENTRIES[1] | {"id": 0}], "id 0 is used by two classes"),
+        ([ENTRIES[0] | {"role": None}], "has role None, expected one of wall, door, outside, room"),
         ([ENTRIES[0], ENTRIES[1] | {"rgb": [240, 240, 240]}], "rgb [240, 240, 240] is used by two"),
     ],
 )

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from sparring.evaluation.layout_statistics import layout_figures, layout_statistics
+from sparring.artefacts.class_roles import Roles
+from sparring.evaluation.comparing import BETTER
+from sparring.evaluation.layout_statistics import (
+    LAYOUT_FIGURES,
+    layout_figures,
+    layout_statistics,
+)
 from sparring.evaluation.statistics import Draws
 
 
@@ -89,3 +95,44 @@ def test_class_distance_is_the_total_variation():
     a, b = layout_statistics(halves(), 4), layout_statistics(np.ones_like(halves()), 4)
     draws = [Draws.of(np.arange(1), 20, 0, what) for what in ("s", "r")]
     assert layout_figures(a, b, *draws)["class_distance"].value == pytest.approx(0.5)
+
+
+ROLES = Roles.of([{"id": 0, "name": "outside"}, {"id": 1, "name": "wall"}, {"id": 3, "name": "x"}])
+
+
+def one(samples, reals):
+    """Figures of single layouts, which have a value and no spread."""
+    draws = [Draws.of(np.arange(1), 20, 0, what) for what in ("s", "r")]
+    found = layout_figures(layout_statistics(samples, 4, ROLES), reals, *draws)
+    return {name: figure.value for name, figure in found.items()}
+
+
+def test_a_layout_is_at_no_distance_from_itself():
+    reals = layout_statistics(halves(), 4, ROLES)
+    found = one(halves(), reals)
+    assert [n for n in found if n.endswith(("_gap", "_distance")) and found[n] != 0] == []
+    assert {"closed_gap", "rooms_gap", "straight_walls_gap", "specks_gap"} < found.keys()
+
+
+def test_gaps_are_counted_in_layouts_and_regions():
+    speckled = halves()
+    speckled[0, 4, 12] = speckled[0, 8, 12] = 3  # a class of its own, in the half of class 2
+    found = one(speckled, layout_statistics(halves(), 4, ROLES))
+    assert found["specks_gap"] == found["isolated_gap"] == 2
+    assert found["component_distance"] == pytest.approx(2 / 3)  # of three classes that occur
+    assert found["boundary_gap"] == 8
+
+
+def test_figures_of_walls_are_left_out_where_either_side_has_none():
+    reals = layout_statistics(halves(), 4)
+    found = one(halves(), reals)
+    assert "rooms" in found
+    assert "rooms_gap" not in found
+    assert "isolated_gap" in found
+
+
+def test_every_gap_is_compared_between_models_and_the_less_the_better():
+    assert len({row.name for row in LAYOUT_FIGURES}) == len(LAYOUT_FIGURES)
+    for row in LAYOUT_FIGURES:
+        assert BETTER.get(row.name) == (None if row.better == "real" else row.better)
+        assert row.compares == "mean" or row.better == "lower"

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from sparring.errors import UserError
-from sparring.rounds import check_rounds, measures_layouts, stage_settings
+from sparring.rounds import check_rounds, stage_settings
 from sparring.rounds.listing import all_jobs
 from sparring.settings.semantic import SemanticLoss
 
@@ -59,12 +59,12 @@ def test_its_jobs_are_one_training_and_the_judging_of_start_and_result(project, 
     )
 
 
-def test_layouts_are_measured_wherever_their_classes_are_known(project):
-    project.config["autoencoders"]["kl"]["segmentation_head"] = False
+@pytest.mark.parametrize("classes", [True, False])
+def test_decoded_layouts_are_measured_with_and_without_classes(project, classes):
+    manifest(project, classes)
     project.adversarial()
-    assert measures_layouts(project.load(), "exp")
-    manifest(project, classes=False)
-    assert not measures_layouts(project.load(), "exp")
+    rules = [rule for rule, w in all_jobs(project.load()) if w.get("model") == "start"]
+    assert "measure_layouts" in rules
 
 
 def test_all_arms_have_the_semantic_losses(project):
@@ -130,9 +130,7 @@ def test_a_dataset_without_classes_is_refused_unless_the_term_is_off(project, se
     assert f"{project.file('exp')}: semantic.segmentation_weight is 0.1" in message
     assert "classes.json beside" in message
     semantic(semantic={"segmentation_weight": 0})
-    rounds = project.load()
-    check_rounds(rounds)
-    assert not measures_layouts(rounds, "exp")
+    check_rounds(project.load())
 
 
 def test_an_autoencoder_without_the_head_is_refused(project, semantic):
