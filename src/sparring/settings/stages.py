@@ -1,6 +1,7 @@
 """What one job is told: one model per stage."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -106,7 +107,7 @@ class SampleFake(StageSettings):
     """One iteration's fakes."""
 
     stage = "sample_fake"
-    elsewhere = ("sampling.shards",)
+    elsewhere: ClassVar[tuple[str, ...]] = ("sampling.shards",)
     seed: int
     """Every random number of the stage follows from it."""
     iteration: int
