@@ -1,7 +1,7 @@
 r"""How often is the verdict wrong, and how often does it see what is there?
 
     python bench/calibration.py --kind mirror --repeats 300
-    python bench/calibration.py --kind mirror --repeats 300 --cut 0.3     # power: a defect cut by 30 %
+    python bench/calibration.py --kind mirror --repeats 300 --cut 0.3   # power: a defect cut
 
 A null is a pair of models that are equally far from the reals by construction; a false positive is
 a 95 % interval of the difference of a figure that may lead to a claim which excludes 0. In `family`
@@ -48,7 +48,7 @@ SIZE = 0.12
 
 
 def fields(base: Array, kind: Array) -> Array:
-    """Latents `[N,8,8,8]` float32 from white noise; `kind` `[N]` in [0, 1), below .25 another mode."""
+    """Latents `[N,8,8,8]` float32 from white noise; where `kind` `[N]` is below .25, another mode."""
     mix = np.random.default_rng(0).normal(size=(CHANNELS, CHANNELS)) / sqrt(CHANNELS)
     x = np.einsum("nchw,cd->ndhw", base, mix)
     smooth = x + sum(np.roll(x, shift, axis) for axis in (2, 3) for shift in (1, -1)) / 2
@@ -88,7 +88,7 @@ class World:
         return Rows(fields(base, draw.uniform(size=self.reals)), np.arange(self.reals))
 
     def model(self, name: str, kept: float = 1.0) -> Array:
-        """Samples of a model without a defect; `kept` is the share of the other mode that it has."""
+        """Samples of a model without a defect, which has `kept` of the other mode."""
         shared, own = self.draw("noise"), self.draw(f"model {name}")
         size = (self.samples, CHANNELS, SIDE, SIDE)
         base = sqrt(SHARED) * shared.normal(size=size) + sqrt(1 - SHARED) * own.normal(size=size)
@@ -232,7 +232,7 @@ def experiment(
 
 
 def pooled(kind: Kind, world: World, seeds: int) -> dict[str, Estimate]:
-    """The last iteration against its control, among seven models of one kind and three of the other.
+    """The last iteration against its control, among seven of one kind and three of the other.
 
     The others stand there with the figures of the two, as theirs cannot matter.
     """

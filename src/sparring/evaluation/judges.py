@@ -32,7 +32,7 @@ _FEW = 64
 
 @dataclass(frozen=True)
 class Cells:
-    """Latents `[N,C,...]`, the fold of each row and the group that a jackknife leaves out, `[N]`."""
+    """Latents `[N,C,...]`, and of each row its fold and the group that a jackknife leaves out."""
 
     latents: Array
     fold: Array

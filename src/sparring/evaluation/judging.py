@@ -81,8 +81,8 @@ def moment_figures(latents: np.ndarray, parts: Parts) -> dict[str, Figure]:
     """
     first, second = [], []
     for start in range(0, len(latents), _BLOCK):  # float64 of all would be gigabytes
-        flat = latents[start : start + _BLOCK].reshape(-1, latents.shape[1], _size(latents))
-        flat = flat.astype(float)
+        block = latents[start : start + _BLOCK]
+        flat = block.reshape(*block.shape[:2], -1).astype(float)
         first.append(flat.mean(-1))
         second.append(np.square(flat).mean(-1))
     means, squares = np.concatenate(first), np.concatenate(second)  # [N,C]
@@ -96,11 +96,6 @@ def moment_figures(latents: np.ndarray, parts: Parts) -> dict[str, Figure]:
         }
 
     return jackknife(compute, parts)
-
-
-def _size(latents: np.ndarray) -> int:
-    """Values per channel of a latent."""
-    return int(np.prod(latents.shape[2:]))
 
 
 def figures_json(figures: dict[str, Figure]) -> dict[str, Any]:

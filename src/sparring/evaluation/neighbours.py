@@ -20,8 +20,9 @@ def manifold_figures(
 ) -> dict[str, Figure]:
     """Precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020).
 
-    Features `[N,d]`, `[M,d]`; `groups` are the originals (noises) of samples and of reals. Balls reach to a row's k-th neighbour of another group. All four
-    depend on N and M, so they compare only at equal numbers, and beside real against real.
+    Features `[N,d]`, `[M,d]`; `groups` are the originals (noises) of samples and of reals. Balls
+    reach to a row's k-th neighbour of another group. All four depend on N and M, so they compare
+    only at equal numbers, and beside real against real.
     """
     around_samples = _radii(samples, groups[0], parts.samples, k)
     around_reals = _radii(reals, groups[1], parts.reals, k)
