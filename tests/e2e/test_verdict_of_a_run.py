@@ -7,6 +7,8 @@ import h5py
 import pytest
 from run_files import ARMS, BASELINES, rows_of
 
+from sparring.evaluation.comparing import DECIDING
+
 MODEL = ("config.json", "diffusion_pytorch_model.safetensors")
 DENOISER = (*MODEL, "scheduler_config.json")
 
@@ -43,10 +45,10 @@ def test_differences_are_against_control_start_and_null(results):
     assert found["verdict"].endswith(".")
     pairs = {(d["model"], d["against"]) for d in found["differences"]}
     for n in range(2):
-        for against in ("control", "start", "null"):
+        for against in ("control", "start", *BASELINES, "null"):
             assert (f"adversarial/iteration_{n}", against) in pairs
     figures = {d["figure"] for d in found["differences"] if d["against"] == "control"}
-    assert figures >= {"fixed_auc_linear", "fixed_auc_cnn", "coverage", "isolated_gap"}
+    assert figures >= {*DECIDING, "auc_cnn", "coverage", "isolated_gap"}
     for difference in found["differences"]:
         assert difference["low"] <= difference["difference"] <= difference["high"]
 

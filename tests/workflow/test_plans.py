@@ -224,7 +224,7 @@ class TestReplanned:
         assert finished.plan() == {job("compare_samples", experiment="micro")}
 
     def test_figures_of_the_evaluation_need_no_new_samples(self, finished):
-        finished.experiments["micro"]["evaluation"]["bootstrap"] = 21
+        finished.experiments["micro"]["evaluation"]["judge_seeds"] = 3
         models = ["reals", *STARTS, *(f"{arm}/iteration_{n}" for arm in ARMS for n in range(2))]
         evaluated = {job("evaluate", experiment="micro", model=model) for model in models}
         picture = {job("compare_samples", experiment="micro")}

@@ -10,22 +10,15 @@ from sparring.evaluation.distances import (
     kernel_figure,
     polynomial_kernel,
 )
-from sparring.evaluation.statistics import Draws, Estimate, estimate_of
+from sparring.evaluation.statistics import Parts, estimate_of
 
 
-def estimated(figure):
-    """Samples, reals and their groups to an estimate with its interval."""
-
-    def estimate(x, y, y_groups, resamples, seed):
-        x_draws = Draws.of(np.arange(len(x)), resamples, seed, "samples")
-        y_draws = Draws.of(y_groups, resamples, seed, "held_out")
-        return estimate_of([figure(x, y, x_draws, y_draws)])
-
-    return estimate
+def frechet(x, y, y_groups):
+    return frechet_figure(x, y, Parts.of(np.arange(len(x)), y_groups, 0))
 
 
-frechet_estimate, kernel_estimate = estimated(frechet_figure), estimated(kernel_figure)
-ESTIMATES = [frechet_estimate, kernel_estimate]
+def kernel(x, y, y_groups):
+    return kernel_figure(x, y, np.arange(len(x)), y_groups)
 
 
 def rows_with(mean, covariance, count=200, seed=0):
@@ -107,24 +100,6 @@ def test_a_change_is_detected(distance, change):
     assert np.mean(changed) - np.mean(null) > 3 * (np.std(null) + np.std(changed)) / 20**0.5
 
 
-@pytest.mark.parametrize("estimate", ESTIMATES)
-def test_interval_holds_its_estimate_and_follows_from_the_seed(estimate):
-    draw = np.random.default_rng(3)
-    x, y = draw.normal(size=(2, 40, 4))
-    found = estimate(x + 0.3, y, np.arange(40), 50, seed=1)
-    assert isinstance(found, Estimate)
-    assert found.low < found.value < found.high
-    assert estimate(x + 0.3, y, np.arange(40), 50, seed=1) == found
-    assert estimate(x + 0.3, y, np.arange(40), 50, seed=2) != found
-
-
-def test_estimates_are_the_plain_distances():
-    x, y = np.random.default_rng(4).normal(size=(2, 40, 4))
-    groups = np.arange(40)
-    assert frechet_estimate(x, y, groups, 20, 0).value == pytest.approx(frechet_distance(x, y))
-    assert kernel_estimate(x, y, groups, 20, 0).value == pytest.approx(kernel_distance(x, y))
-
-
 @pytest.mark.parametrize("shift", [0.0, 0.5], ids=["equal", "shifted"])
 def test_kernel_interval_covers_the_truth(shift):
     """About 95 of 100 intervals; the truth is 0, or that of two very large samples."""
@@ -133,12 +108,9 @@ def test_kernel_interval_covers_the_truth(shift):
     if shift:
         large = [draw.normal(size=(2, 1500, 4)) for _ in range(4)]
         truth = np.mean([kernel_distance(x + shift, y) for x, y in large])
-    hits = 0
-    for trial in range(80):
-        x, y = draw.normal(size=(2, 80, 4))
-        found = kernel_estimate(x + shift, y, np.arange(80), 100, seed=trial)
-        hits += found.low <= truth <= found.high
-    assert hits >= 0.86 * 80
+    pairs = draw.normal(size=(80, 2, 80, 4))
+    found = [estimate_of([kernel(x + shift, y, np.arange(80))]).interval for x, y in pairs]
+    assert sum(low <= truth <= high for low, high in found) >= 0.86 * 80
 
 
 def test_frechet_interval_covers_the_mean_of_repeated_measurements():
@@ -150,46 +122,72 @@ def test_frechet_interval_covers_the_mean_of_repeated_measurements():
         return x + 0.5, y
 
     truth = np.mean([frechet_distance(*pair()) for _ in range(400)])
-    found = [frechet_estimate(*pair(), np.arange(100), 60, seed) for seed in range(60)]
-    assert np.mean([e.low <= truth <= e.high for e in found]) >= 0.84
+    found = [estimate_of([frechet(*pair(), np.arange(100))]).interval for _ in range(60)]
+    assert np.mean([low <= truth <= high for low, high in found]) >= 0.84
 
 
-@pytest.mark.parametrize("estimate", ESTIMATES)
-def test_copies_are_no_independent_evidence(estimate):
+def grouped(*sizes):
+    return np.repeat(np.arange(len(sizes)), sizes)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [(np.arange(9), np.arange(7)), (grouped(3, 1, 2, 3), grouped(1, 4, 2, 2))],
+    ids=["rows", "copies"],
+)
+def test_kernel_closed_form_is_what_deleting_each_original_gives(groups):
+    draw = np.random.default_rng(9)
+    sets = [draw.normal(size=(len(names), 3)) for names in groups]
+    found = kernel_figure(*sets, *groups)
+    for side, names in enumerate(groups):
+        without = []
+        for name in np.unique(names):
+            kept = [np.ones(len(g), bool) for g in groups]
+            kept[side] = names != name
+            rest = [part[k] for part, k in zip((*sets, *groups), kept * 2, strict=True)]
+            without.append(kernel_figure(*rest).value - found.value)
+        np.testing.assert_allclose(found.deviations[side][0], without, rtol=1e-9)
+
+
+@pytest.mark.parametrize("figure", [frechet, kernel])
+def test_copies_are_no_independent_evidence(figure):
     """Eight copies of every held-out original must not narrow the interval; new rows do."""
     draw = np.random.default_rng(7)
-    x = draw.normal(size=(400, 4)) + 0.5
-    originals, many = draw.normal(size=(40, 4)), draw.normal(size=(320, 4))
-    copies, groups = np.repeat(originals, 8, axis=0), np.repeat(np.arange(40), 8)
-
-    def width(y, names):
-        found = estimate(x, y, names, 200, seed=0)
-        return found.high - found.low
-
-    alone = width(originals, np.arange(40))
-    assert width(copies, groups) > 0.75 * alone
-    assert width(copies, np.arange(320)) < 0.65 * alone  # what ignoring the groups would claim
-    assert width(many, np.arange(320)) < 0.65 * alone
+    known = np.repeat(np.arange(40), 8)
+    errors = []
+    for _ in range(6):  # ten groups give an error to within a quarter
+        x, many = draw.normal(size=(400, 4)) + 0.5, draw.normal(size=(320, 4))
+        copies = many[known]
+        found = (
+            figure(x, many[:40], np.arange(40)),
+            figure(x, copies, known),
+            figure(x, copies, np.arange(320)),  # what ignoring the groups would claim
+            figure(x, many, np.arange(320)),
+        )
+        errors.append([estimate_of([f]).se for f in found])
+    alone, grouped, ignored, more = np.sqrt(np.square(errors).mean(0))
+    assert grouped > 0.75 * alone
+    assert ignored < 0.65 * alone
+    assert more < 0.65 * alone
 
 
 def test_kernel_distance_counts_no_pair_of_copies_of_one_original():
     """Copies resemble each other: counted as independent pairs they would raise the distance."""
     draw = np.random.default_rng(5)
-    values = []
+    values, naive = [], []
     for _ in range(40):
         x, originals = draw.normal(size=(2, 40, 4))
         copies = np.repeat(originals, 4, axis=0)
-        groups = np.repeat(np.arange(40), 4)
-        values.append(kernel_estimate(x, copies, groups, 2, 0).value)
-    error = np.std(values) / np.sqrt(len(values))
-    assert abs(np.mean(values)) < 3 * error
-    naive = [kernel_distance(draw.normal(size=(40, 4)), copies) for _ in range(40)]
+        values.append(kernel(x, copies, np.repeat(np.arange(40), 4)).value)
+        naive.append(kernel_distance(x, copies))
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(40)
     assert np.mean(naive) > 3 * np.std(naive) / np.sqrt(40)  # what the groups are for
 
 
 def test_kernel_distance_does_not_depend_on_the_blocks_it_is_computed_in(monkeypatch):
     x, y = np.random.default_rng(8).normal(size=(2, 50, 4))
-    whole = kernel_estimate(x, y, np.arange(50), 20, 0)
+    whole = kernel(x, y, np.arange(50))
     monkeypatch.setattr("sparring.evaluation.distances._BLOCK", 7)
-    parts = kernel_estimate(x, y, np.arange(50), 20, 0)
-    assert (parts.value, parts.low) == pytest.approx((whole.value, whole.low))
+    parts = kernel(x, y, np.arange(50))
+    assert parts.value == pytest.approx(whole.value)
+    np.testing.assert_allclose(parts.deviations[1], whole.deviations[1], rtol=1e-6)

@@ -10,7 +10,8 @@ from sparring.evaluation.neighbours import (
     memorisation_figure,
     nearest_originals,
 )
-from sparring.evaluation.statistics import Draws
+from sparring.evaluation.statistics import Parts, estimate_of
+from sparring.randomness import numpy_generator
 
 FIGURES = ("precision", "recall", "density", "coverage")
 
@@ -20,9 +21,9 @@ def points(count=200, seed=0, dim=6):
 
 
 def figures_of(samples, reals, real_groups=None):
-    groups = np.arange(len(reals)) if real_groups is None else real_groups
-    draws = [Draws.of(g, 50, 0, w) for g, w in ((np.arange(len(samples)), "s"), (groups, "r"))]
-    return manifold_figures(samples, reals, *draws)
+    real_groups = np.arange(len(reals)) if real_groups is None else real_groups
+    groups = np.arange(len(samples)), real_groups
+    return manifold_figures(samples, reals, groups, Parts.of(*groups, 0))
 
 
 def figures(samples, reals, real_groups=None):
@@ -42,6 +43,20 @@ def test_against_plain_loops():
     assert found["density"] == pytest.approx((d < r_y).sum(1).mean() / k)
     assert found["coverage"] == pytest.approx((d < r_y).any(0).mean())
     assert found["recall"] == pytest.approx((d < np.array(r_x)[:, None]).any(0).mean())
+
+
+def test_deviations_are_what_computing_again_without_a_group_gives():
+    """Radii included; several rows of one original or noise on both sides."""
+    x, y, groups = points(40, 1, 3), points(60, 2, 3), (np.arange(40) // 2, np.arange(60) // 3)
+    parts = Parts.of(*groups, 0)
+    found = manifold_figures(x, y, groups, parts)
+    for g in range(parts.count):
+        ours, theirs = parts.samples != g, parts.reals != g
+        rest = groups[0][ours], groups[1][theirs]
+        without = manifold_figures(x[ours], y[theirs], rest, Parts.of(*rest, 0))
+        for name, figure in found.items():
+            change = without[name].value - figure.value
+            assert figure.deviations[0][0, g] == pytest.approx(change, abs=1e-12)
 
 
 def test_equal_distributions():
@@ -71,7 +86,7 @@ def test_a_mode_is_missed_where_enough_of_the_samples_lack_it(share, detected):
     lacking = same.copy()
     same[: int(share * 400)] += far
     lost = figures_of(same, reals)["coverage"].minus(figures_of(lacking, reals)["coverage"])
-    assert (lost.value > 3 * lost.standard_error) == detected
+    assert (estimate_of([lost]).p_above() < 0.005) == detected
 
 
 def test_samples_off_the_manifold_cost_precision():
@@ -96,26 +111,46 @@ def projected(count, seed, first=0):
 class TestMemorisation:
     train, held_out = projected(300, 1), projected(100, 2, 1000)
 
-    def share(self, samples, train=None):
-        draws = Draws.of(samples.groups, 50, 0, "s")
-        return memorisation_figure(samples, train or self.train, self.held_out, draws, range(5))
+    def share(self, samples, seeds=range(5)):
+        parts = Parts.of(samples.groups, self.held_out.groups, 0)
+        return memorisation_figure(samples, self.train, self.held_out, parts, seeds)
+
+    def p(self, samples):
+        """One-sided, of "memorises"."""
+        return estimate_of([self.share(samples)]).p_above(0.5)
+
+    def test_deviations_are_what_computing_again_without_a_group_gives(self):
+        samples = projected(60, 3, 5000)
+        parts = Parts.of(samples.groups, self.held_out.groups, 0)
+        found = self.share(samples, [7])
+        drawn = numpy_generator(7, "evaluation", "memorisation").permutation(300)[:100]
+
+        def share(kept, held, train):
+            """As it would be of these rows alone."""
+            near = [np.linalg.norm(samples.latents[kept][:, None] - y[None], axis=2).min(1)
+                    for y in (self.held_out.latents[held], self.train.latents[train])]  # fmt: skip
+            return (near[1] < near[0]).mean()
+
+        everything = share(np.ones(60, bool), np.ones(100, bool), drawn)
+        assert found.value == pytest.approx(everything)
+        for g in range(parts.count):
+            train = drawn[np.arange(100) % parts.count != g]
+            without = share(parts.samples != g, parts.reals != g, train)
+            assert found.deviations[0][0, g] == pytest.approx(without - everything)
 
     def test_new_samples_are_as_near_to_either(self):
-        found = self.share(projected(400, 3, 5000))
-        assert abs(found.value - 0.5) < 3 * found.standard_error + 0.02
+        assert 0.01 < self.p(projected(400, 3, 5000)) < 0.99
 
     def test_copies_of_training_layouts_are_told(self):
         """A third of the training originals is drawn per seed: such a share is seen at once."""
         copies = Projected(self.train.latents + 0.01 * points(300, 4, 32), np.arange(7000, 7300))
-        found = self.share(copies)
-        assert found.value - 0.5 > 3 * found.standard_error
-        assert found.value == pytest.approx(0.5 + 0.5 / 3, abs=0.08)
+        assert self.p(copies) < 0.005
+        assert self.share(copies).value == pytest.approx(0.5 + 0.5 / 3, abs=0.08)
 
     def test_a_copy_among_hundreds_is_not_claimed(self):
         samples = projected(400, 3, 5000)
         samples.latents[:2] = self.train.latents[:2] + 0.01
-        found = self.share(samples)
-        assert abs(found.value - 0.5) < 3 * found.standard_error
+        assert self.p(samples) > 0.01
 
     def test_a_training_layout_is_not_compared_with_itself(self):
         """Else the null would look like perfect memorisation."""

@@ -1,101 +1,157 @@
-"""Resamples that all models share, standard errors that are right, and intervals over runs."""
+"""Groups that all models share, standard errors that are right, and intervals over runs."""
 
 import json
 
 import numpy as np
 import pytest
 
-from sparring.evaluation.statistics import Draws, Figure, estimate_of
+from sparring.errors import UserError
+from sparring.evaluation.statistics import (
+    Estimate,
+    Figure,
+    Parts,
+    estimate_of,
+    gap_of_means,
+    holm,
+    mean_figure,
+)
 
 
-def draws(count=50, seed=0, resamples=200, groups=None):
-    return Draws.of(np.arange(count) if groups is None else groups, resamples, seed, "rows")
+def rows(count, scale=1.0, seed=0):
+    return np.random.default_rng(seed).normal(scale=scale, size=count)
 
 
-def test_no_resample_is_of_one_group_alone():
-    """It has no distances between groups; of few groups it would come up often."""
-    assert ((draws(2).counts > 0).sum(1) == 2).all()
-    found = draws(groups=np.repeat(["a", "b", "c"], 5), resamples=300)
-    assert ((found.counts > 0).sum(1) >= 2).all()
-    assert (draws(1).counts == 1).all()
+def mean_of(values, groups=None):
+    """A mean; without groups every row is left out on its own."""
+    groups = np.arange(len(values)) if groups is None else groups
+    return mean_figure(values, Parts(groups, groups))
 
 
-def test_models_are_resampled_together():
-    """The same seed and groups, the same draws, whatever the rows hold."""
-    assert (draws(seed=1).weights == draws(seed=1).weights).all()
-    assert (draws(seed=1).weights != draws(seed=2).weights).any()
-    groups = np.arange(50)
-    assert (Draws.of(groups, 9, 0, "a").weights != Draws.of(groups, 9, 0, "b").weights).any()
+class TestGroups:
+    def test_copies_share_one_and_groups_are_of_equal_size(self):
+        names = np.repeat([f"original {n}" for n in range(25)], 3)
+        parts = Parts.of(np.arange(40), names, 0)
+        assert parts.count == 10
+        assert all(len(set(parts.reals[names == name])) == 1 for name in names)
+        assert set(np.bincount(parts.reals)) == {6, 9}
+        assert set(np.bincount(parts.samples)) == {4}
+
+    def test_they_follow_from_names_and_seed_so_that_models_leave_out_the_same(self):
+        names, again = (Parts.of(np.arange(50), np.arange(50), 1) for _ in range(2))
+        assert (names.samples == again.samples).all()
+        assert (names.samples != names.reals).any()
+        assert (names.reals != Parts.of(np.arange(50), np.arange(50), 2).reals).any()
+
+    def test_too_few_originals_are_refused(self):
+        assert Parts.of(np.arange(50), np.arange(4), 0).count == 4
+        with pytest.raises(UserError, match="3 originals .* at least 4; hold out more"):
+            Parts.of(np.arange(50), np.repeat(np.arange(3), 9), 0)
 
 
-def test_copies_are_drawn_together_and_as_many_groups_as_there_are():
-    names = np.repeat(["a", "b", "c"], [1, 4, 2])
-    drawn = draws(groups=names)
-    assert (drawn.counts.sum(1) == 3).all()
-    for name in "abc":
-        own = drawn.weights[:, names == name]
-        assert (own == own[:, :1]).all()
+class TestStandardErrors:
+    def test_of_a_mean_they_are_the_textbook_s(self):
+        values = rows(400)
+        figure = mean_of(values)
+        assert figure.value == pytest.approx(values.mean())
+        assert estimate_of([figure]).se == pytest.approx(values.std(ddof=1) / 20)
+
+    def test_ten_groups_give_them_too_on_average(self):
+        groups = np.arange(100) % 10
+        found = [estimate_of([mean_of(rows(100, seed=n), groups)]).se ** 2 for n in range(300)]
+        assert np.mean(found) == pytest.approx(1 / 100, rel=0.1)
+
+    def test_seeds_add_their_own_chance_and_do_not_average_the_rows_away(self):
+        """Five judges of the same rows: the rows' variance stays, the judges' is divided by five."""
+        shared, values = mean_of(rows(100)), np.array([0.4, 0.5, 0.6, 0.5, 0.5])
+        figure = Figure(values, (np.repeat(shared.deviations[0], 5, axis=0),))
+        expected = estimate_of([shared]).se ** 2 + values.var(ddof=1) / 5
+        assert estimate_of([figure]).se ** 2 == pytest.approx(expected)
+
+    def test_what_models_share_cancels_in_their_paired_difference(self):
+        shared = rows(300)
+        a, b = (mean_of(shared + rows(300, 0.05, seed)) for seed in (1, 2))
+        assert estimate_of([a.minus(b)]).se < 0.15 * estimate_of([a]).se
+        with pytest.raises(ValueError, match="cannot be paired"):
+            a.minus(mean_of(shared[:20]))
+
+    def test_a_gap_near_zero_is_as_uncertain_as_its_sign(self):
+        """Leaving out a group moves it across 0, where an absolute value would fold it."""
+        x, y = rows(100)[:, None], rows(100, seed=1)[:, None]
+        y += x.mean() - y.mean()
+        parts = Parts(np.arange(100), np.arange(100))
+        found = estimate_of([gap_of_means(x + 1e-6, y, parts, 1.0)])
+        assert found.value == pytest.approx(1e-6, rel=1e-3)
+        assert found.se == pytest.approx(np.hypot(x.std(), y.std()) / 10, rel=0.2)
 
 
-def test_standard_error_of_a_mean():
-    values = np.random.default_rng(0).normal(size=400)
-    figure = Figure.mean_of(values, draws(400))
-    assert figure.value == pytest.approx(values.mean())
-    assert figure.standard_error == pytest.approx(values.std() / 20, rel=0.2)
+class TestRuns:
+    def test_their_variance_comes_on_top_of_the_data_s(self):
+        data = rows(100)
+        found = estimate_of([mean_of(data + shift) for shift in (-0.5, 0.0, 0.6)])
+        expected = data.var(ddof=1) / 100 + np.var([-0.5, 0, 0.6], ddof=1) / 3
+        assert found.se**2 == pytest.approx(expected)
+
+    @pytest.mark.parametrize(("shared", "left"), [(True, 1), (False, 1 / 8)])
+    def test_only_what_runs_do_not_share_is_averaged_away(self, shared, left):
+        runs = [mean_of(rows(200, seed=0 if shared else n)) for n in range(8)]
+        runs = [Figure(np.zeros(1), run.deviations) for run in runs]  # no variance between runs
+        one = np.mean([estimate_of([run]).se ** 2 for run in runs])
+        assert estimate_of(runs).se ** 2 == pytest.approx(left * one, rel=0.3)
+
+    def test_intervals_over_three_cover_the_truth(self):
+        """Runs differ by 0.02, rows by 0.01: about 95 of 100 intervals hold 0."""
+        draw, hits = np.random.default_rng(5), 0
+        for _ in range(100):
+            shared = draw.normal(scale=0.1, size=100)
+            runs = [mean_of(shared + draw.normal(scale=0.02), np.arange(100) % 10)
+                    for _ in range(3)]  # fmt: skip
+            low, high = estimate_of(runs).interval
+            hits += low <= 0 <= high
+        assert hits >= 88
 
 
-def test_repeats_add_their_own_chance_and_do_not_average_the_rows_away():
-    """Five judges on the same rows: the rows' variance stays, the judges' is divided by five."""
-    rows = np.random.default_rng(1).normal(scale=0.1, size=(5, 2000))
-    values = np.array([0.4, 0.5, 0.6, 0.5, 0.5])
-    figure = Figure(values, values[:, None] + rows)
-    expected = np.sqrt(0.1**2 + values.var(ddof=1) / 5)
-    assert figure.standard_error == pytest.approx(expected, rel=0.05)
+class TestFreedom:
+    def test_two_seeds_and_no_variance_of_data_leave_one_degree(self):
+        found = estimate_of([Figure(np.array([1.0, 3.0]), (np.zeros((2, 10)),))])
+        assert (found.se, found.freedom) == (1, 1)
+        assert found.interval[1] - 2 == pytest.approx(12.706, abs=1e-3)
+
+    def test_it_is_satterthwaite_s(self):
+        """Equal variances with 9 and 1 degrees: (1 + 1)^2 / (1/9 + 1)."""
+        deviations = np.tile(np.resize([1.0, -1.0], 10) / 3, (2, 1))  # variance 9 / 9
+        found = estimate_of([Figure(np.array([-1.0, 1.0]), (deviations,))])
+        assert found.freedom == pytest.approx(3.6)
+
+    def test_of_many_an_interval_is_1_96_standard_errors(self):
+        found = estimate_of([mean_of(rows(20000))])
+        assert found.interval[1] - found.value == pytest.approx(1.96 * found.se, rel=1e-3)
+
+    def test_p_is_one_in_forty_where_an_interval_ends(self):
+        found = Estimate(-0.3, 0.1, 7.0)
+        low, high = found.interval
+        assert found.p_below(high) == pytest.approx(0.025)
+        assert found.p_above(low) == pytest.approx(0.025)
+        assert found.p_below() == pytest.approx(1 - found.p_above())
 
 
-def test_what_models_share_cancels_in_their_paired_difference():
-    draw = np.random.default_rng(2)
-    shared, own = draw.normal(size=300), 0.05 * draw.normal(size=(2, 300))
-    a, b = (Figure.mean_of(shared + noise, draws(300)) for noise in own)
-    assert a.minus(b).standard_error < 0.15 * a.standard_error
-    with pytest.raises(ValueError, match="cannot be paired"):
-        a.minus(Figure.mean_of(shared, draws(300, resamples=20)))
+def test_equal_models_differ_by_nothing_and_claim_nothing():
+    figure = mean_of(rows(50))
+    found = estimate_of([figure.minus(figure)])
+    assert (found.value, found.se, found.interval) == (0, 0, (0, 0))
+    assert found.p_below() == found.p_above() == 1
 
 
-def test_an_interval_of_one_run_is_two_standard_errors():
-    figure = Figure.mean_of(np.random.default_rng(3).normal(size=100), draws(100))
-    found = estimate_of([figure])
-    assert found.high - found.value == pytest.approx(2 * figure.standard_error)
-
-
-def test_few_runs_that_differ_give_a_wide_interval():
-    """Between three runs Student's t counts; a difference that all runs share stays narrow."""
-    rows = draws(100)
-    noise = np.random.default_rng(4).normal(scale=0.01, size=100)
-    apart = [Figure.mean_of(noise + shift, rows) for shift in (-0.5, 0.0, 0.6)]
-    alike = [Figure.mean_of(noise + 1e-5 * n, rows) for n in range(3)]
-    wide, narrow = estimate_of(apart), estimate_of(alike)
-    assert (wide.high - wide.value) / wide.se > 4  # t with two degrees of freedom: 4.30
-    assert (narrow.high - narrow.value) / narrow.se == pytest.approx(2, abs=0.01)
-    assert not wide.above_zero
-    assert not wide.below_zero
-
-
-def test_intervals_over_runs_cover_the_truth():
-    """Runs differ by 0.02, rows by 0.01: about 95 of 100 intervals of three runs hold 0."""
-    draw, hits = np.random.default_rng(5), 0
-    for trial in range(100):
-        rows = draws(100, trial, 60)
-        shared = draw.normal(scale=0.1, size=100)
-        runs = [Figure.mean_of(shared + draw.normal(scale=0.02), rows) for _ in range(3)]
-        found = estimate_of(runs)
-        hits += found.low <= 0 <= found.high
-    assert hits >= 88
+def test_holm_s_worked_example():
+    """.005 x 4, .01 x 3, .03 x 2, and .04 no less than what stands before it."""
+    found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
+    assert found == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06, "d": 0.02})
 
 
 def test_json_keeps_what_a_paired_difference_needs():
-    values = np.random.default_rng(6).normal(size=(2, 60))
-    a, b = (Figure.mean_of(v, draws(60)) for v in values)
-    read = [Figure.from_json(json.loads(json.dumps(f.to_json()))) for f in (a, b)]
-    assert read[0].minus(read[1]).value == pytest.approx(a.minus(b).value, abs=1e-5)
-    assert read[0].standard_error == pytest.approx(a.standard_error, rel=1e-4)
+    shared = rows(60)
+    figures = [mean_of(shared + rows(60, 0.1, seed)) for seed in (1, 2)]
+    written = [json.loads(json.dumps(figure.to_json())) for figure in figures]
+    a, b = map(Figure.from_json, written)
+    read, kept = (estimate_of([x.minus(y)]) for x, y in ((a, b), figures))
+    assert (read.value, read.se) == pytest.approx((kept.value, kept.se), rel=1e-3)
+    assert written[0]["low"] < written[0]["value"] < written[0]["high"]

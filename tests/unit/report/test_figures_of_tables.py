@@ -61,8 +61,8 @@ def test_known_figures_have_a_direction(column, better):
 
 
 def test_titles_tell_variants_apart():
-    titles = {figure_of(f"auc_{judge}", True).title for judge in ("linear", "cnn")}
-    assert len(titles) == 2
+    columns = ("auc_linear", "auc_cnn", "decoded_auc_linear", "kernel", "decoded_kernel")
+    assert len({figure_of(column, True).title for column in columns}) == 5
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sparring.evaluation.comparing import LATENT
 from sparring.report.figures import Comparisons, Difference, Estimate, Evaluation, Model, figure_of
 from sparring.report.verdicts import verdict_of
 
@@ -27,10 +28,10 @@ def test_the_evaluations_own_word_goes_before():
 
 
 @pytest.mark.parametrize(("highs", "outcome"), [((-1, -1), "helped"), ((-1, 1), "undecided")])
-def test_a_stage_without_rounds_helped_only_if_all_judges_say_so(highs, outcome):
+def test_a_stage_without_rounds_helped_only_if_all_deciding_figures_say_so(highs, outcome):
     rows = tuple(
-        Difference("trained", "start", f"fixed_auc_{n}", Estimate(-2, -3, high), "lower")
-        for n, high in enumerate(highs)
+        Difference("trained", "start", name, Estimate(-2, -3, high), "lower")
+        for name, high in zip(LATENT, highs, strict=True)
     )
     assert of("finetune", Comparisons("So.", "trained", differences=rows)).outcome == outcome
     assert of("finetune", Comparisons("So.", "trained")).outcome == "undecided"

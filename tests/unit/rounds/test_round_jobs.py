@@ -84,7 +84,6 @@ def test_a_new_seed_changes_every_draw_of_its_experiment_and_nothing_else(projec
         ({"num_samples": 30}, {"encode_real", "sample_fake"}),
         ({"allow_fewer_reals": True}, {"encode_real"}),
         ({"sampling": {"num_steps": 9}}, {"sample_fake", "sample_evaluation"}),
-        ({"sampling": {"moments": "match"}}, {"sample_fake", "sample_evaluation"}),
         ({"discriminator": {"base_channels": 8}}, {"train_discriminator"}),
         ({"discriminator": {"warm_start": True}}, set()),  # which file enters is an input
         ({"discriminator": {"reals": "originals"}}, {"encode_real"}),
@@ -93,7 +92,6 @@ def test_a_new_seed_changes_every_draw_of_its_experiment_and_nothing_else(projec
         ({"diffusion": {"learning_rate": 1e-3}}, {"finetune_diffusion"}),
         ({"evaluation": {"better_solver": {"num_steps": 9}}}, {"sample_evaluation"}),
         ({"evaluation": {"num_samples": 64}}, {"sample_evaluation", "evaluate"}),
-        ({"evaluation": {"bootstrap": 50}}, {"evaluate", "compare_models"}),
         ({"evaluation": {"judge_seeds": 3}}, {"evaluate", "compare_models"}),
         ({"evaluation": {"feature_dim": 3}}, {"evaluate"}),
         ({"evaluation": {"decoded": 50}}, {"measure_layouts"}),
@@ -114,6 +112,16 @@ def test_a_key_changes_only_the_stages_that_depend_on_it(project, keys, rules):
 def test_a_better_solver_samples_its_baseline_alone(project):
     jobs = changed(project, evaluation={"better_solver": {"sampler": "unipc"}})
     assert jobs == {("sample_evaluation", "exp", "start_better_solver")}
+
+
+def test_matched_moments_sample_everything_again_and_leave_no_baseline_of_them(project):
+    project.adversarial()
+    before = all_settings(project.load())
+    project.adversarial(sampling={"moments": "match"})
+    after = all_settings(project.load())
+    assert {job[-1] for job in before.keys() ^ after.keys()} == {"start_matched"}
+    changed_rules = {job[0] for job in after if before[job] != after[job]}
+    assert changed_rules == {"sample_fake", "sample_evaluation"}
 
 
 def test_a_weight_of_the_adversarial_term_leaves_the_control_arm_alone(project):

@@ -31,7 +31,7 @@ def table_of(folder):
         layouts[name].write_text(json.dumps(of_decoded | {"classes": {"1": "door"}}))
     more = {name: {"closed": figure(1.0), "closed_gap": figure(0.1)} for name in MODELS}
     for name in MODELS[1:]:
-        more[name] |= {"fixed_auc_linear": figure(0.7), "fixed_auc_cnn": figure(0.6)}
+        more[name] |= {"decoded_auc_linear": figure(0.7), "decoded_kernel": figure(0.6)}
     more["decoded_reals"] = {"closed": figure(0.76), "closed_gap": figure(0.24)}
     (folder / "comparisons.json").write_text(json.dumps({"figures": more}))
     job, table = Job(Summarise(), folder / "job.json", {}), folder / "evaluation.csv"
