@@ -8,18 +8,23 @@ import pandas as pd
 import pytest
 
 from sparring.artefacts.conditions import COLUMN, conditions_attribute
+from sparring.artefacts.decoded_statistics import write_statistics
 from sparring.artefacts.latents import writing_latents
 from sparring.artefacts.model_files import DENOISER_FILES
 from sparring.errors import UserError
+from sparring.evaluation.comparing import DECODED
+from sparring.evaluation.judges import JUDGES, CnnJudge
 from sparring.evaluation.judging import figures_json
+from sparring.evaluation.layout_statistics import layout_statistics
 from sparring.evaluation.statistics import Figure
-from sparring.settings.parts import EvaluationSettings
+from sparring.evaluation.verdict import MARGINS
+from sparring.settings.parts import DECODED_REALS, EvaluationSettings
 from sparring.settings.stages import CompareModels, Evaluate, SelectBest, Summarise
 from sparring.stages.job import Job
 from sparring.stages.judging import evaluate
 from sparring.stages.verdict import Files, compare_models, select_best, summarise
 
-SETTINGS = EvaluationSettings(feature_dim=8, bootstrap=30, judge_seeds=2, num_samples=100)
+SETTINGS = EvaluationSettings(feature_dim=8, judge_seeds=2, num_samples=100)
 
 
 def fields(count, seed, mean=0.0):
@@ -48,35 +53,56 @@ class Evaluation:
     """Splits and samples in a folder, and the stages on them."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.evaluations = folder, {}
         self.train = write(folder / "train.h5", fields(200, 1), "train")
         self.held_out = write(folder / "test.h5", fields(100, 2), "test")
 
-    def samples(self, name, latents):
-        return write(self.folder / f"{name}.h5", latents)
-
-    def judge(self, name, samples=None):
-        """The figures, by name, of samples or of the null."""
-        output = self.folder / f"{name}.json"
+    def judge(self, name, latents=None):
+        """The figures, by name, of a model's samples or of the null."""
+        stem = name.replace("/", "_")
+        output, neighbours = (self.folder / f"{stem}{end}.json" for end in ("", "_neighbours"))
+        samples = None if latents is None else write(self.folder / f"{stem}.h5", latents)
         job = Job(Evaluate(evaluation=SETTINGS), self.folder / "job.json", {})
-        neighbours = self.folder / f"{name}_neighbours.json"
         evaluate(job, samples, self.held_out, self.train, output, neighbours)
+        self.evaluations[name] = output
         return json.loads(output.read_text())["figures"]
 
-    def compare(self, **samples):
-        """The comparison of models that were judged."""
-        names = {name.replace("__", "/"): name for name in samples}
-        evaluations = {shown: self.folder / f"{name}.json" for shown, name in names.items()}
-        files = Files(
-            {shown: samples[name] for shown, name in names.items()},
-            {"reals": self.folder / "reals.json", **evaluations},
-            self.held_out,
-            {},
-        )
+    def compare(self, decoded=None):
+        """The comparison of what was judged; `decoded` are layouts by model."""
+        statistics = {}
+        for number, (name, maps) in enumerate((decoded or {}).items()):
+            statistics[name] = self.folder / f"statistics_{number}.h5"
+            columns = {"samples": maps}
+            if name == "reals":
+                columns |= {"held_out": layouts(8), DECODED_REALS: layouts(8)}
+            write_statistics(statistics[name], {w: columns_of(ids) for w, ids in columns.items()})
         output = self.folder / "comparisons.json"
         job = Job(CompareModels(evaluation=SETTINGS), self.folder / "job.json", {})
-        compare_models(job, files, output)
+        compare_models(job, Files(self.evaluations, statistics), output)
         return json.loads(output.read_text())
+
+
+def layouts(seed, specks=0):
+    """Class ids `[40,16,16]`: two classes, the second from somewhere on, and specks of a third."""
+    draw = np.random.default_rng(seed)
+    starts = draw.integers(4, 12, size=40)
+    ids = (np.arange(16) >= starts[:, None, None]).repeat(16, axis=1).astype(np.uint8)
+    for layout in ids:
+        layout[tuple(draw.integers(16, size=(2, specks)))] = 2
+    return ids
+
+
+def columns_of(ids):
+    return layout_statistics(ids, 3) | {"maps": ids, "group": np.arange(len(ids))}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """A small network; and a hundred layouts are too few to show so small a rise of memorisation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(JUDGES, "cnn", CnnJudge(widths=(8, 8), epochs=2, min_steps=30))
+        patch.setitem(MARGINS, "memorisation", 0.5)
+        yield
 
 
 @pytest.fixture
@@ -97,7 +123,7 @@ def test_the_null_is_near_its_ideal_and_neighbours_are_never_itself(evaluation):
 
 def test_neighbours_of_copies_are_their_originals(evaluation):
     copies = fields(200, 1)[:40] + 0.05 * fields(40, 9)
-    evaluation.judge("copies", evaluation.samples("copied", copies))
+    evaluation.judge("copies", copies)
     found = json.loads((evaluation.folder / "copies_neighbours.json").read_text())
     assert [row[0] for row in found["rows"]] == list(range(40))
     assert [ids[0] for ids in found["sample_ids"]] == [f"train{n}" for n in range(40)]
@@ -105,7 +131,7 @@ def test_neighbours_of_copies_are_their_originals(evaluation):
 
 def test_memorised_samples_are_told(evaluation):
     copies = fields(200, 1)[:100] + 0.05 * fields(100, 9)
-    share = evaluation.judge("copies", evaluation.samples("copied", copies))["memorisation"]
+    share = evaluation.judge("copies", copies)["memorisation"]
     assert share["low"] > 0.5
 
 
@@ -117,56 +143,74 @@ def test_planted_reals_of_the_train_split_in_the_held_out_set_are_refused(evalua
 
 
 def test_planted_samples_at_another_scale_are_refused(evaluation):
-    samples = evaluation.samples("raw", 5.5 * fields(100, 3))
     with pytest.raises(UserError, match="another scale"):
-        evaluation.judge("start", samples)
+        evaluation.judge("start", 5.5 * fields(100, 3))
+
+
+START, FIRST, CONTROL = "start", "adversarial/iteration_0", "control/iteration_0"
+NOISE = fields(100, 3)
 
 
 def test_planted_held_out_set_of_one_class_makes_the_null_fail_and_the_verdict_say_so(evaluation):
-    """Two kinds of layouts are trained on, one of them is held out."""
-    kinds = np.arange(200) % 2
-    both = fields(200, 1) + 1.0 * (kinds - 0.5)[:, None, None, None]
+    """Two kinds of layouts are trained on, the rarer of them is held out."""
+    kinds = (np.arange(200) % 4 == 0).astype(int)
+    both = fields(200, 1) + (kinds - 0.5)[:, None, None, None]
     evaluation.train = write(evaluation.folder / "two.h5", both, "train", kinds)
     one = write(evaluation.folder / "one.h5", fields(100, 2, 0.5), "test", np.ones(100, dtype=int))
     evaluation.held_out = one
     assert differs(evaluation.judge("reals")["auc_linear"])
-    samples = {
-        "start": evaluation.samples("s", fields(100, 3)),
-        "adversarial__iteration_0": evaluation.samples("a", fields(100, 3, 0.5)),
-        "control__iteration_0": evaluation.samples("c", fields(100, 3)),
-    }
-    for name, path in samples.items():
-        evaluation.judge(name, path)
-    found = evaluation.compare(**samples)
-    assert found["selected"] == "start"
+    for name, mean in ((START, 0.0), (FIRST, 0.5), (CONTROL, 0.0)):
+        evaluation.judge(name, NOISE + mean)
+    found = evaluation.compare()
+    assert (found["selected"], found["outcome"]) == ("start", "undecided")
     assert "Nothing can be concluded" in found["verdict"]
 
 
-def test_a_real_gain_is_accepted_and_its_differences_are_paired(evaluation):
-    noise = fields(100, 3)
-    samples = {
-        "start": evaluation.samples("s", noise + 0.6),
-        "adversarial__iteration_0": evaluation.samples("a", noise + 0.05),
-        "control__iteration_0": evaluation.samples("c", noise + 0.55),
-    }
-    evaluation.judge("reals")
-    for name, path in samples.items():
-        evaluation.judge(name, path)
-    found = evaluation.compare(**samples)
-    assert found["selected"] == "adversarial/iteration_0"
-    rows = {(d["model"], d["against"], d["figure"]): d for d in found["differences"]}
-    gain = rows["adversarial/iteration_0", "control", "fixed_auc_linear"]
-    assert gain["high"] < 0
-    own = found["figures"]["adversarial/iteration_0"]["fixed_auc_linear"]
-    theirs = found["figures"]["control/iteration_0"]["fixed_auc_linear"]
-    assert gain["se"] < (own["se"] ** 2 + theirs["se"] ** 2) ** 0.5
+class TestGain:
+    """Nearer to the reals by half a standard deviation, all from the same noise."""
+
+    @pytest.fixture(scope="class")
+    def judged(self, tmp_path_factory):
+        found = Evaluation(tmp_path_factory.mktemp("gain"))
+        found.judge("reals")
+        for name, mean in ((START, 0.6), (FIRST, 0.05), (CONTROL, 0.55)):
+            found.judge(name, NOISE + mean)
+        return found
+
+    def test_it_is_accepted_and_its_differences_are_paired(self, judged):
+        found = judged.compare()
+        assert (found["selected"], found["outcome"]) == (FIRST, "indication")
+        assert found["p"][FIRST] < 0.01 < found["p"][CONTROL]
+        rows = {(d["model"], d["against"], d["figure"]): d for d in found["differences"]}
+        assert rows[FIRST, "control", "auc_linear"]["high"] < 0
+        start = json.loads(judged.evaluations[START].read_text())["figures"]["kernel"]
+        assert rows[CONTROL, "start", "kernel"]["se"] < 0.5 * start["se"]
+        assert found["figures"] == {}  # nobody decoded anything
+
+    def test_what_is_decoded_decides_too(self, judged):
+        """Better latents that decode to what the control's do are no gain."""
+        bad, good = layouts(5, specks=15), layouts(6)
+        others = {"reals": layouts(7), START: bad, CONTROL: bad}
+        assert judged.compare(others | {FIRST: good})["selected"] == FIRST
+        found = judged.compare(others | {FIRST: bad})
+        assert found["selected"] == "start"
+        assert "decoded kernel distance" in found["reasons"][FIRST]
+        assert found["figures"].keys() == {*others, FIRST, DECODED_REALS}
+        for figures in found["figures"].values():
+            assert figures.keys() >= {*DECODED, "isolated_gap", "class_distance"}
+
+    def test_a_damaged_evaluation_is_refused_with_its_name(self, judged, tmp_path):
+        (tmp_path / "reals.json").write_text("{")
+        damaged = Files(judged.evaluations | {"reals": tmp_path / "reals.json"}, {})
+        job = Job(CompareModels(evaluation=SETTINGS), tmp_path / "job.json", {})
+        with pytest.raises(UserError, match=r"reals\.json: not readable JSON .* delete it and run"):
+            compare_models(job, damaged, tmp_path / "comparisons.json")
 
 
 def test_evaluation_ends_with_the_same_bytes(evaluation):
-    samples = evaluation.samples("s", fields(100, 3))
-    evaluation.judge("first", samples)
-    evaluation.judge("second", samples)
-    first, second = ((evaluation.folder / f"{n}.json").read_bytes() for n in ("first", "second"))
+    for name in ("first", "second"):
+        evaluation.judge(name, NOISE)
+    first, second = (path.read_bytes() for path in evaluation.evaluations.values())
     assert first == second
 
 
@@ -174,7 +218,7 @@ NAMES = ("auc_linear", "auc_cnn", "frechet", "kernel", "precision", "recall", "d
 
 
 def figures_of(value):
-    """All figures of a model, with resamples that mean nothing."""
+    """All figures of a model, with groups that mean nothing."""
     rows = np.random.default_rng(0).normal(scale=0.01, size=20)
     return {name: Figure.of(value, value + rows) for name in NAMES}
 
@@ -190,12 +234,11 @@ def test_the_table_has_what_each_file_says_and_the_best_is_copied(tmp_path):
         measured = {"classes": {"0": "wall", "2": "door"},
                     "samples": {"class_shares": [0.7, 0.0, 0.3]}}  # fmt: skip
         layouts[name].write_text(json.dumps(measured))
-    fixed = {"value": 0.9, "se": 0.1, "low": 0.7, "high": 1.1}
+    decoded = {"value": 0.9, "se": 0.1, "low": 0.7, "high": 1.1}
     compared = tmp_path / "comparisons.json"
     compared.write_text(json.dumps({
         "verdict": "Because.", "selected": "adversarial/iteration_0", "reasons": {},
-        "figures": {n: {f"fixed_auc_{k}": fixed for k in ("linear", "cnn")}
-                    for n in values if n != "reals"},
+        "figures": {n: dict.fromkeys(DECODED, decoded) for n in values if n != "reals"},
     }))  # fmt: skip
     table, plot = tmp_path / "t.csv", tmp_path / "p.png"
     job = Job(Summarise(seed=42), tmp_path / "job.json", {})
@@ -205,7 +248,7 @@ def test_the_table_has_what_each_file_says_and_the_best_is_copied(tmp_path):
     assert read["auc_linear"].tolist() == pytest.approx(list(values.values()))
     assert read["seed"].tolist()[1:] == [42, 42, 43]
     assert read["share_door"].tolist() == [0.3] * 4
-    assert read["fixed_auc_cnn_se"].isna().tolist() == [True, False, False, False]
+    assert read["decoded_auc_linear_se"].isna().tolist() == [True, False, False, False]
     assert plot.read_bytes().startswith(b"\x89PNG")
     for place in ("start", "chosen"):
         (tmp_path / place).mkdir()
