@@ -98,7 +98,7 @@ def columns_of(ids):
 
 @pytest.fixture(scope="module", autouse=True)
 def quickly():
-    """A small network; and a hundred layouts are too few to show so small a rise of memorisation."""
+    """A small network; and memorisation is not told to within .05 by a hundred layouts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(JUDGES, "cnn", CnnJudge(widths=(8, 8), epochs=2, min_steps=30))
         patch.setitem(MARGINS, "memorisation", 0.5)
