@@ -48,7 +48,7 @@ SIZE = 0.12
 
 
 def fields(base: Array, kind: Array) -> Array:
-    """Latents `[N,8,8,8]` float32 from white noise; where `kind` `[N]` is below .25, another mode."""
+    """Latents `[N,8,8,8]` float32 from white noise; `kind` `[N]` below .25 is another mode."""
     mix = np.random.default_rng(0).normal(size=(CHANNELS, CHANNELS)) / sqrt(CHANNELS)
     x = np.einsum("nchw,cd->ndhw", base, mix)
     smooth = x + sum(np.roll(x, shift, axis) for axis in (2, 3) for shift in (1, -1)) / 2
