@@ -61,7 +61,6 @@ EXPERIMENTS = {
         "evaluation": {
             "num_samples": 64,
             "feature_dim": 8,
-            "bootstrap": 20,
             "grid": 4,
             "judge_seeds": 2,
         },
