@@ -218,7 +218,7 @@ def _scope(runs: int) -> str:
 
 def _with_interval(d: Difference) -> str:
     low, high = d.estimate.interval
-    return f"{d.estimate.value:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return f"{d.estimate.value:+.3g} [{low:+.3g}, {high:+.3g}]"
 
 
 def _level(place: str, models: list[Model]) -> float:
