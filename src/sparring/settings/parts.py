@@ -78,9 +78,6 @@ class SamplingSettings(Settings):
     guidance_scale: float = Field(1.0, ge=0)
     """Classifier-free guidance of class-conditional denoisers: 1 is none, above 1 samples are drawn
     further towards their condition, in twice the time."""
-    moments: Literal["keep", "match"] = "keep"
-    """`match` brings the mean and standard deviation per channel of the samples to those of the
-    train latents, which undoes a model's (or solver's) wrong scale at no cost."""
     batch_size: int = Field(32, ge=1)
     """Latents sampled at once; does not change what is sampled."""
     shards: int = Field(1, ge=1)
