@@ -36,7 +36,7 @@ def draw(runs: dict[str, list[dict[str, Figure]]], figures: Sequence[str], path:
                 axis.errorbar(e.value, place, xerr=reach, fmt="o", ms=4, color=colour)
         controls = [e.value for arm, e in found.items() if arm.startswith("control")]
         axis.axvspan(min(controls), max(controls), color="tab:gray", alpha=0.2, lw=0)
-        direction = ARROWS.get(BETTER.get(figure, ""), "as decoded reals")
+        direction = ARROWS.get(BETTER.get(figure, ""), "as reals")
         axis.set_title(f"{figure}\n{direction}", fontsize=8)
         axis.locator_params(axis="x", nbins=4)
         axis.tick_params(labelsize=7)
