@@ -153,7 +153,7 @@ class FinetuneSettings(DiffusionTraining):
     """So many latents are sampled from the averaged weights at every validation, and the epoch
     whose samples have the least kernel distance to the validation split is kept. 0 samples none and
     keeps the epoch of the least noise loss."""
-    selection_steps: int = Field(20, ge=1)
+    selection_steps: int = Field(50, ge=1)
     """Steps of DPM-Solver++ for these samples."""
 
     @model_validator(mode="after")
