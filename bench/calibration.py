@@ -115,9 +115,10 @@ def figures(
         chosen = judge_seeds(world.number, judges.count)
         found["auc_linear"] = own_auc(LinearJudge(judges.widths), held_out, rows, parts, chosen)
     if "kernel" in wanted:
-        features = RandomConvolutions(CHANNELS, 64, world.number)
-        scale = features(World(world.number + 10**6).held_out().latents)
-        x, y = ((features(r.latents) - scale.mean(0)) / scale.std(0) for r in (rows, held_out))
+        features = RandomConvolutions(CHANNELS, 64, world.number, widths=judges.widths)
+        x, y = features(rows.latents), features(held_out.latents)
+        mean, std = y.mean(0), y.std(0)
+        x, y = (x - mean) / std, (y - mean) / std
         found["kernel"] = kernel_figure(x, y, rows.groups, held_out.groups)
     return found
 
