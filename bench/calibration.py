@@ -32,7 +32,7 @@ import numpy as np
 from sparring.artefacts.atomic import write_text
 from sparring.evaluation.comparing import Model, differences
 from sparring.evaluation.distances import kernel_figure
-from sparring.evaluation.features import RandomConvolutions
+from sparring.evaluation.features import WIDTHS, RandomConvolutions
 from sparring.evaluation.judges import LinearJudge
 from sparring.evaluation.statistics import Estimate, Figure, Parts, estimate_of
 from sparring.evaluation.two_sample import Rows, judge_seeds, own_auc
@@ -48,7 +48,7 @@ SIZE = 0.12
 
 
 def fields(base: Array, kind: Array) -> Array:
-    """Latents `[N,8,8,8]` float32 from white noise; where `kind` `[N]` is below .25, another mode."""
+    """Latents `[N,8,8,8]` float32 from white noise; `kind` `[N]` below .25 is another mode."""
     mix = np.random.default_rng(0).normal(size=(CHANNELS, CHANNELS)) / sqrt(CHANNELS)
     x = np.einsum("nchw,cd->ndhw", base, mix)
     smooth = x + sum(np.roll(x, shift, axis) for axis in (2, 3) for shift in (1, -1)) / 2
@@ -97,19 +97,28 @@ class World:
         return fields(base, kind)
 
 
+@dataclass(frozen=True)
+class Judges:
+    """How many judges a figure has, and the widths of their random convolutions."""
+
+    count: int
+    widths: tuple[int, ...]
+
+
 def figures(
-    world: World, held_out: Rows, samples: Array, seeds: int, wanted: tuple[str, ...] = FIGURES
+    world: World, held_out: Rows, samples: Array, judges: Judges, wanted: tuple[str, ...] = FIGURES
 ) -> dict[str, Figure]:
     """The two that decide."""
     rows, found = Rows(samples, np.arange(len(samples))), {}
     if "auc_linear" in wanted:
         parts = Parts.of(rows.groups, held_out.groups, world.number)
-        chosen = judge_seeds(world.number, seeds)
-        found["auc_linear"] = own_auc(LinearJudge(), held_out, rows, parts, chosen)
+        chosen = judge_seeds(world.number, judges.count)
+        found["auc_linear"] = own_auc(LinearJudge(judges.widths), held_out, rows, parts, chosen)
     if "kernel" in wanted:
-        features = RandomConvolutions(CHANNELS, 64, world.number)
-        scale = features(World(world.number + 10**6).held_out().latents)
-        x, y = ((features(r.latents) - scale.mean(0)) / scale.std(0) for r in (rows, held_out))
+        features = RandomConvolutions(CHANNELS, 64, world.number, widths=judges.widths)
+        x, y = features(rows.latents), features(held_out.latents)
+        mean, std = y.mean(0), y.std(0)
+        x, y = (x - mean) / std, (y - mean) / std
         found["kernel"] = kernel_figure(x, y, rows.groups, held_out.groups)
     return found
 
@@ -169,14 +178,14 @@ KINDS = {
 }
 
 
-def tuned_size(kind: Kind, figure: str, trials: int, seeds: int) -> float:
+def tuned_size(kind: Kind, figure: str, trials: int, judges: Judges) -> float:
     """The second defect's size at which the mean of a figure is the first's."""
     worlds = [World(10**7 + n, kind.reals, kind.samples) for n in range(trials)]
     reals = [world.held_out() for world in worlds]
 
     def mean(make: Maker, name: str, size: float) -> float:
         found = [
-            figures(w, r, make(w, name, size), seeds, (figure,))[figure].value
+            figures(w, r, make(w, name, size), judges, (figure,))[figure].value
             for w, r in zip(worlds, reals, strict=True)
         ]
         return float(np.mean(found))
@@ -192,53 +201,53 @@ def tuned_size(kind: Kind, figure: str, trials: int, seeds: int) -> float:
 
 
 def pair(
-    kind: Kind, sizes: dict[str, float], world: World, cut: float, seeds: int
+    kind: Kind, sizes: dict[str, float], world: World, cut: float, judges: Judges
 ) -> dict[str, Estimate]:
     """Estimates of the second model's figures minus the first's, by figure."""
     held_out, found = world.held_out(), {}
-    first = figures(world, held_out, kind.first(world, "a", kind.size), seeds)
+    first = figures(world, held_out, kind.first(world, "a", kind.size), judges)
     for name, size in sizes.items():
         samples = kind.second(world, "b", (1 - cut) * size)
-        second = figures(world, held_out, samples, seeds, (name,))
+        second = figures(world, held_out, samples, judges, (name,))
         found[name] = estimate_of([second[name].minus(first[name])])
     return found
 
 
-def of_runs(kind: Kind, world: World, cut: float, seeds: int, runs: int) -> dict[str, Estimate]:
+def of_runs(kind: Kind, world: World, cut: float, judges: Judges, runs: int) -> dict[str, Estimate]:
     """Differences over training runs whose defects vary by a fifth; all share the reals."""
     held_out, found = world.held_out(), {name: [] for name in FIGURES}
     spread = world.draw("spread")
     for run in range(runs):
         sizes = kind.size * (1 + 0.2 * spread.normal(size=2)) * (1, 1 - cut)
-        first = figures(world, held_out, kind.first(world, f"a {run}", sizes[0]), seeds)
-        second = figures(world, held_out, kind.second(world, f"b {run}", sizes[1]), seeds)
+        first = figures(world, held_out, kind.first(world, f"a {run}", sizes[0]), judges)
+        second = figures(world, held_out, kind.second(world, f"b {run}", sizes[1]), judges)
         for name, differences_ in found.items():
             differences_.append(second[name].minus(first[name]))
     return {name: estimate_of(runs_) for name, runs_ in found.items()}
 
 
 def experiment(
-    kind: Kind, world: World, cut: float, seeds: int, makers: dict[str, Maker]
+    kind: Kind, world: World, cut: float, judges: Judges, makers: dict[str, Maker]
 ) -> tuple[list[Model], Model]:
     """Models of an experiment by place, and real against real."""
     held_out = world.held_out()
     models = []
     for place, make in makers.items():
         size = kind.size * (1 - cut if place.startswith("adversarial") else 1)
-        found = figures(world, held_out, make(world, place, size), seeds)
+        found = figures(world, held_out, make(world, place, size), judges)
         models.append(Model(place, found))
     fresh = World(world.number + 2 * 10**6, kind.reals, kind.samples).model(NULL)
-    return models, Model(NULL, figures(world, held_out, fresh, seeds))
+    return models, Model(NULL, figures(world, held_out, fresh, judges))
 
 
-def pooled(kind: Kind, world: World, seeds: int) -> dict[str, Estimate]:
+def pooled(kind: Kind, world: World, judges: Judges) -> dict[str, Estimate]:
     """The last iteration against its control, among seven of one kind and three of the other.
 
     The others stand there with the figures of the two, as theirs cannot matter.
     """
     held_out = world.held_out()
-    first = figures(world, held_out, kind.first(world, "a", kind.size), seeds)
-    second = figures(world, held_out, kind.second(world, "b", kind.size), seeds)
+    first = figures(world, held_out, kind.first(world, "a", kind.size), judges)
+    second = figures(world, held_out, kind.second(world, "b", kind.size), judges)
     models = [Model("start", first)]
     models += [Model(f"control/iteration_{n}", first) for n in range(6)]
     models += [Model(f"adversarial/iteration_{n}", second) for n in range(3)]
@@ -250,12 +259,12 @@ def pooled(kind: Kind, world: World, seeds: int) -> dict[str, Estimate]:
     }
 
 
-def claimed(kind: Kind, world: World, cut: float, seeds: int) -> bool:
+def claimed(kind: Kind, world: World, cut: float, judges: Judges) -> bool:
     """Whether the verdict of an experiment of two iterations claims anything."""
     makers = {"start": kind.first}
     for n in range(2):
         makers |= {f"control/iteration_{n}": kind.first, f"adversarial/iteration_{n}": kind.second}
-    models, null = experiment(kind, world, cut, seeds, makers)
+    models, null = experiment(kind, world, cut, judges, makers)
     return decide(models, null, differences(models, null)).selected != "start"
 
 
@@ -269,16 +278,16 @@ def trials(args: argparse.Namespace, kind: Kind) -> dict[str, list[Estimate]]:
     """What every trial found, by figure."""
     sizes = dict.fromkeys(FIGURES, kind.second_size)
     if kind.tuned:
-        sizes = {name: tuned_size(kind, name, args.tuning, args.seeds) for name in FIGURES}
+        sizes = {name: tuned_size(kind, name, args.tuning, args.judges) for name in FIGURES}
     found: dict[str, list[Estimate]] = {name: [] for name in FIGURES}
     for number in range(args.first, args.first + args.repeats):
         world = World(number, kind.reals, kind.samples)
         if args.kind == "runs":
-            estimates = of_runs(kind, world, args.cut, args.seeds, args.runs)
+            estimates = of_runs(kind, world, args.cut, args.judges, args.runs)
         elif args.kind == "pools":
-            estimates = pooled(kind, world, args.seeds)
+            estimates = pooled(kind, world, args.judges)
         else:
-            estimates = pair(kind, sizes, world, args.cut, args.seeds)
+            estimates = pair(kind, sizes, world, args.cut, args.judges)
         for name, values in found.items():
             values.append(estimates[name])
     return found
@@ -288,8 +297,9 @@ def row(args: argparse.Namespace, name: str, hits: int, calibration: str, second
     """One line of the table; the error of a share is binomial."""
     share = hits / args.repeats
     error = sqrt(max(share * (1 - share), 1 / args.repeats**2) / args.repeats)
+    features = 2 * sum(args.widths)
     return (
-        f"| {args.kind} | {args.cut:.0%} | {name} | {hits} of {args.repeats} | "
+        f"| {args.kind} | {args.cut:.0%} | {features} | {name} | {hits} of {args.repeats} | "
         f"{share:.1%} ± {error:.1%} | {calibration} | {seconds / args.repeats:.2f} |"
     )
 
@@ -299,7 +309,7 @@ def rows_of(args: argparse.Namespace) -> tuple[list[str], int]:
     kind, began = KINDS[args.kind], time.process_time()
     if args.kind == "family":
         worlds = range(args.first, args.first + args.repeats)
-        hits = sum(claimed(kind, World(number), args.cut, args.seeds) for number in worlds)
+        hits = sum(claimed(kind, World(number), args.cut, args.judges) for number in worlds)
         return [row(args, "verdict", hits, "", time.process_time() - began)], hits
     rows, most = [], 0
     for name, estimates in trials(args, kind).items():
@@ -322,18 +332,26 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first trial")
     parser.add_argument("--cut", type=float, default=0.0, help="share that the defect is cut by")
     parser.add_argument("--seeds", type=int, default=3, help="judges per figure")
+    parser.add_argument(
+        "--widths",
+        type=int,
+        nargs="+",
+        default=WIDTHS,
+        help="of random convolutions; 8 16 16 are a fifth of the time",
+    )
     parser.add_argument("--runs", type=int, default=3, help="training runs of kind runs")
     parser.add_argument("--tuning", type=int, default=40, help="trials that sizes are tuned on")
     parser.add_argument("--output", type=Path, help="file that the rows are appended to")
     args = parser.parse_args()
+    args.judges = Judges(args.seeds, tuple(args.widths))
     torch.set_num_threads(1)
     rows, most = rows_of(args)
     if args.output:
         before = args.output.read_text(encoding="utf-8") if args.output.exists() else ""
         write_text(args.output, before + "\n".join(rows) + "\n")
     print(f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}")
-    print("| kind | cut | figure | excludes 0 | share | mean | SE / true | CPU s each |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| kind | cut | features | figure | excludes 0 | share | mean | SE / true | CPU s each |")
+    print("|---" * 9 + "|")
     print("\n".join(rows))
     print(f"false positives {most} of {args.repeats}")
 

@@ -1,7 +1,8 @@
-"""What does judging one model cost? 5,000 samples and reals of 16x32x32, 5 seeds, on one core.
+"""What does judging an experiment cost? 5,000 samples and reals of 16x32x32, 5 seeds, on one core.
 
-The stage runs in a process of its own, on files as the workflow has them; sampling is not part of
-it. The bounds that it must stay under are 6 minutes and 2 GB.
+Five models, real against real among them, and their comparison: the stages run one after another in
+a process of their own, on files as the workflow has them. Sampling and decoding are no part of it.
+A model must stay under 6 minutes and 2 GB.
 """
 
 import argparse
@@ -12,13 +13,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from sparring.artefacts.atomic import write_text
+from sparring.settings.parts import MATCHED, NULL
 
 CHANNELS, SIDE = 16, 32
+MODELS = (NULL, "start", MATCHED, "control/iteration_0", "adversarial/iteration_0")
 
 
 def write_latents(path: Path, count: int, seed: int, name: str) -> Path:
@@ -37,33 +42,48 @@ def write_latents(path: Path, count: int, seed: int, name: str) -> Path:
     return path
 
 
-def judge(folder: Path, count: int, threads: int) -> dict[str, float]:
-    """Seconds, CPU seconds and peak MB of the stage; in this process."""
+def judge(folder: Path, count: int, threads: int) -> list[dict[str, float | str]]:
+    """Seconds, CPU seconds and peak MB of each model, of their comparison and of all; here."""
     from sparring.settings.parts import EvaluationSettings
-    from sparring.settings.stages import Evaluate
+    from sparring.settings.stages import CompareModels, Evaluate
     from sparring.stages.job import Job
     from sparring.stages.judging import evaluate
+    from sparring.stages.verdict import Files, compare_models
 
-    settings = Evaluate(evaluation=EvaluationSettings(num_samples=count))
-    job = Job(settings, folder / "job.json", {}, threads=threads)
-    began, cpu = time.monotonic(), time.process_time()
-    files = [folder / f"{name}.h5" for name in ("samples", "test", "train")]
-    evaluate(job, *files, folder / "evaluation.json", folder / "neighbours.json")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {
-        "seconds": time.monotonic() - began,
-        "cpu_seconds": time.process_time() - cpu,
-        "peak_mb": peak,
-    }
+    settings = EvaluationSettings(num_samples=count)
+    rows: list[dict[str, float | str]] = []
+
+    def measured(what: str, work: Callable[[], None]) -> None:
+        began, cpu = time.monotonic(), time.process_time()
+        work()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        spent = {"seconds": time.monotonic() - began, "cpu": time.process_time() - cpu}
+        rows.append({"what": what, **spent, "peak_mb": peak})
+
+    def all_of_it() -> None:
+        job = Job(Evaluate(evaluation=settings), folder / "job.json", {}, threads=threads)
+        test, train = folder / "test.h5", folder / "train.h5"
+        files = {name: folder / f"{n}.json" for n, name in enumerate(MODELS)}
+        for n, (name, output) in enumerate(files.items()):
+            samples = None if name == NULL else folder / f"samples_{n}.h5"
+            near = folder / "neighbours.json"
+            measured(name, partial(evaluate, job, samples, test, train, output, near))
+        compare = Job(CompareModels(evaluation=settings), job.file, {}, threads=threads)
+        comparisons = folder / "comparisons.json"
+        measured("compare_models", lambda: compare_models(compare, Files(files, {}), comparisons))
+
+    measured("all", all_of_it)
+    return rows
 
 
-def measure(count: int, train: int, threads: int) -> dict[str, float]:
+def measure(count: int, train: int, threads: int) -> list[dict[str, float | str]]:
     """Write the files, and judge them in a process of its own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_latents(folder / "train.h5", train, 1, "train")
         write_latents(folder / "test.h5", count, 2, "test")
-        write_latents(folder / "samples.h5", count, 3, "sample")
+        for n in range(1, len(MODELS)):
+            write_latents(folder / f"samples_{n}.h5", count, 2 + n, "sample")
         command = [sys.executable, __file__, "--folder", name, "--count", str(count)]
         command += ["--threads", str(threads)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -74,19 +94,23 @@ def table(count: int, train: int, threads: int) -> str:
     """Markdown."""
     import torch
 
-    found = measure(count, train, threads)
-    cells = (count, train, f"{found['seconds']:.0f}", f"{found['cpu_seconds']:.0f}",
-             f"{found['peak_mb']:.0f}")  # fmt: skip
+    rows = [
+        f"| {r['what']} | {r['seconds']:.0f} | {r['cpu']:.0f} | {r['peak_mb']:.0f} |"
+        for r in measure(count, train, threads)
+    ]
     return "\n".join([
-        f"# Judging one model ({CHANNELS}x{SIDE}x{SIDE}, 5 seeds)",
+        f"# Judging an experiment of {len(MODELS)} models ({CHANNELS}x{SIDE}x{SIDE}, 5 seeds)",
         "",
         f"`python bench/evaluation_cost.py --count {count} --train {train} --threads {threads}`, "
         f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}. "
         "Where a machine does other work, seconds mean little and CPU seconds are too many.",
         "",
-        "| samples, held-out reals | training reals | seconds | CPU seconds | peak MB |",
-        "|---|---|---|---|---|",
-        f"| {' | '.join(map(str, cells))} |",
+        f"{count} samples and held-out reals, {train} training reals; the peak is that of all so "
+        "far. Nothing is decoded.",
+        "",
+        "| what | seconds | CPU seconds | peak MB |",
+        "|---|---|---|---|",
+        *rows,
     ]) + "\n"  # fmt: skip
 
 

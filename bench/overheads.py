@@ -31,7 +31,7 @@ from workload import Steps, random_latents, training
 torch.set_num_threads(1)
 stage = training("unet64_d4", Compute(torch.device("cpu"), bf16=False), random_latents(32), 1)
 """
-HEAVY = ("torch._dynamo", "torch", "diffusers", "scipy", "sklearn", "pandas", "matplotlib", "PIL")
+HEAVY = ("torch._dynamo", "torch", "diffusers", "scipy", "pandas", "matplotlib", "PIL")
 
 
 def spent(command: list[str]) -> tuple[float, float]:

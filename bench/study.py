@@ -5,10 +5,12 @@ r"""Which objective makes rounds beat their control? Arms from one start, judged
         --latents results/latents/study-study_kl --autoencoder results/autoencoders/study_kl \
         --layouts results/datasets/study/layouts.h5
 
-Every arm gets three rounds from the same start with each training seed; samples of all arms begin
-from the same noise and are judged by the same scorers of two families (docs/evaluation.md), which
-have seen equal shares of all. What is finished is kept under `--output` and not done again. What
-the arms do: study_arms.py. What was found: docs/study.md.
+Every arm gets three rounds from the same start with each training seed. A seed is thus a
+fine-tuning of this one start; what another start would give is in no interval. `control` has equal
+updates, `control x 3` three times the updates. Samples of all arms begin from the same noise and
+are judged as the product judges (study_judging.py, docs/evaluation.md). Search with `--split val`
+and other seeds than those that judge. Samples are kept under `--output` and not made again. What
+the arms do: study_arms.py.
 """
 
 import argparse
@@ -20,30 +22,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from study_arms import ARMS, Arm
+from study_judging import StudyJudge
 from study_picture import draw
 
 from sparring.artefacts.atomic import write_text
 from sparring.artefacts.latents import read_column, read_latents
-from sparring.artefacts.layouts import Layouts
 from sparring.compute import prepare
-from sparring.evaluation.comparing import FIXED
-from sparring.evaluation.distances import frechet_figure
-from sparring.evaluation.features import RandomConvolutions
-from sparring.evaluation.judges import JUDGES
-from sparring.evaluation.judging import draws_of
-from sparring.evaluation.layout_statistics import layout_figures
-from sparring.evaluation.layouts import LayoutMeasures
-from sparring.evaluation.neighbours import Projected, manifold_figures, memorisation_figure
-from sparring.evaluation.statistics import Draws, Figure, estimate_of
-from sparring.evaluation.two_sample import Rows, auc_figure, train_panel, turns
-from sparring.models.autoencoder import Codec
+from sparring.evaluation.comparing import DECIDING
+from sparring.evaluation.statistics import Figure, estimate_of
 from sparring.models.backbone import from_denoiser
 from sparring.models.denoiser import Denoiser, forward_process, load_denoiser
 from sparring.models.discriminator import LatentDiscriminator
 from sparring.models.guided import GuidedDenoiser, guided
+from sparring.models.moments import matching, moments_of
 from sparring.randomness import numpy_generator, seeded_initialisation
 from sparring.sampling.sampler import Sampler
-from sparring.settings.parts import EvaluationSettings, FinetuneSettings, SamplingSettings
+from sparring.settings.parts import FinetuneSettings, SamplingSettings
 from sparring.training.discriminator import DiscriminatorTraining, split_rows
 from sparring.training.finetuning import Finetuning
 from sparring.training.latents import Latents
@@ -52,9 +46,9 @@ from sparring.training.opponents import Critic, Itself, Opponent
 from sparring.training.state import ResumeState
 
 ROUNDS = 3
+BASELINES = ("start", "start matched")
 FIGURES = (
-    *FIXED, "frechet", "coverage", "memorisation", "isolated_gap", "boundary_gap",
-    "adjacency_distance",
+    *DECIDING, "auc_cnn", "frechet", "coverage", "memorisation", "isolated_gap", "closed",
 )  # fmt: skip
 
 
@@ -65,19 +59,17 @@ class Study:
         self.args, self.output = args, Path(args.output)
         self.compute = prepare("cpu", "auto", 1)
         self.output.mkdir(parents=True, exist_ok=True)
-        splits = {n: args.latents / f"{n}.h5" for n in ("train", "val", "test")}
+        splits = {n: args.latents / f"{n}.h5" for n in ("train", "val")}
         train, val = (torch.from_numpy(read_latents(splits[n])).float() for n in ("train", "val"))
         self.latents = Latents(train, val)
         self.originals = read_column(splits["train"], "original_id").astype(str)
-        self.held_out = Rows(
-            read_latents(splits["test"]), read_column(splits["test"], "original_id").astype(str)
-        )
         self.sampling = SamplingSettings(num_steps=args.steps, batch_size=100)
 
     def samples(self, name: str, seed: int) -> np.ndarray:
         """An arm's samples after its last round; made where they are not there yet."""
         precision = "bf16" if self.compute.bf16 else "fp32"
-        file = self.output / f"{name.replace(' ', '_')}__{seed}__{precision}.npy"
+        how = f"{self.sampling.sampler}_{self.sampling.num_steps}__{precision}"
+        file = self.output / f"{name.replace(' ', '_')}__{seed}__{how}.npy"
         if not file.exists():
             began = time.process_time()
             model = load_denoiser(self.args.start / "denoiser")[0]
@@ -87,6 +79,11 @@ class Study:
             np.save(file, found.numpy().astype(np.float16))
             print(f"{name} seed {seed}: {time.process_time() - began:.0f} CPU s", flush=True)
         return np.load(file)
+
+    def matched(self, samples: np.ndarray) -> np.ndarray:
+        """With mean and standard deviation per channel of the train latents, for nothing."""
+        match = matching(moments_of([samples]), moments_of([self.latents.train.numpy()]))
+        return match(samples).astype(np.float16)
 
     def _round(self, arm: Arm, model: Denoiser, seed: int, number: int) -> Denoiser:
         opponent: Opponent | None = None
@@ -147,97 +144,48 @@ class Study:
         sampler = Sampler(model.eval(), schedule, self.sampling, self.compute)
         return torch.cat(list(sampler.batches(count, 100, seed, *key)))
 
-    def figures(self, samples: dict[str, np.ndarray]) -> dict[str, dict[str, Figure]]:
-        """All figures of all samples, by the same scorers and resamples."""
-        settings = EvaluationSettings(judge_seeds=self.args.judge_seeds, bootstrap=200)
-        names = np.array([f"noise {n}" for n in range(self.args.count)])
-        taken = turns(len(samples), self.args.count)
-        parts = [(x[rows], names[rows]) for x, rows in zip(samples.values(), taken, strict=True)]
-        pool = Rows(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
-        draws = draws_of(names, self.held_out.groups, settings)
-        found: dict[str, dict[str, Figure]] = {name: {} for name in samples}
-        for family, judge in JUDGES.items():
-            panel = train_panel(judge, self.held_out, pool, settings.judge_seeds, settings.seed)
-            reals = panel.scores(self.held_out)
-            for name, x in samples.items():
-                scores = panel.scores(Rows(x, names))
-                found[name][f"fixed_auc_{family}"] = auc_figure(reals, scores, draws[1], draws[0])
-        features = RandomConvolutions.like(self.held_out.latents, self.args.features, 42)
-        reals = features(self.held_out.latents)
-        mean, std = reals.mean(0), reals.std(0) + 1e-12
-        train = _flat(self.latents.train.numpy(), self.originals)
-        held_out = _flat(self.held_out.latents, self.held_out.groups)
-        for name, x in samples.items():
-            own, theirs = (features(x) - mean) / std, (reals - mean) / std
-            found[name]["frechet"] = frechet_figure(own, theirs, *draws)
-            found[name] |= manifold_figures(own, theirs, *draws)
-            found[name]["memorisation"] = memorisation_figure(
-                _flat(x, names), train, held_out, draws[0], range(3)
-            )
-        return self._decoded(samples, found, draws)
-
-    def _decoded(
-        self,
-        samples: dict[str, np.ndarray],
-        found: dict[str, dict[str, Figure]],
-        draws: tuple[Draws, Draws],
-    ) -> dict[str, dict[str, Figure]]:
-        codec = Codec.load(self.args.autoencoder, self.compute)
-        layouts = Layouts(self.args.layouts)
-        measures = LayoutMeasures(layouts.palette, layouts.roles, 64)
-        reals = measures.originals(layouts.read(layouts.rows("test")[: len(self.held_out)]))
-        for name, x in samples.items():
-            found[name] |= layout_figures(measures.decoded(codec, x), reals, *draws)
-        return found
-
-
-def _flat(latents: np.ndarray, groups: np.ndarray) -> Projected:
-    return Projected(latents.reshape(len(latents), -1).astype(np.float32), groups)
-
 
 def _run(stage: object) -> Trained:
     with tempfile.TemporaryDirectory() as folder:
         return Loop(stage, ResumeState(Path(folder), "study"), 1e9).run()  # type: ignore[arg-type]
 
 
-def runs_of(arms: list[str], seeds: list[int]) -> dict[str, list[str]]:
-    """The names of each arm's runs, and of the start's only one."""
-    return {"start": ["start__42"], **{a: [f"{a}__{s}" for s in seeds] for a in arms}}
+def runs_of(
+    found: dict[str, dict[str, Figure]], arms: list[str], seeds: list[int]
+) -> dict[str, list[dict[str, Figure]]]:
+    """The figures of each row's runs; of what is not trained there is one."""
+    single = {name: [figures] for name, figures in found.items() if "__" not in name}
+    return single | {arm: [found[f"{arm}__{seed}"] for seed in seeds] for arm in arms}
 
 
-def means(
-    found: dict[str, dict[str, Figure]], runs: dict[str, list[str]]
-) -> dict[str, dict[str, tuple[float, float]]]:
-    """Mean and standard error of every figure over each arm's runs."""
-    values: dict[str, dict[str, tuple[float, float]]] = {}
-    for arm, names in runs.items():
-        estimates = {f: estimate_of([found[name][f] for name in names]) for f in FIGURES}
-        values[arm] = {f: (e.value, e.se) for f, e in estimates.items()}
-    return values
-
-
-def table(found: dict[str, dict[str, Figure]], arms: list[str], seeds: list[int]) -> str:
-    """Figures of every arm, and differences to both controls over seeds."""
-    lines = ["| arm | " + " | ".join(FIGURES) + " |", "|---" * (len(FIGURES) + 1) + "|"]
-    for arm, of in means(found, runs_of(arms, seeds)).items():
-        cells = [f"{value:.4f} ± {se:.4f}" for value, se in of.values()]
-        lines.append(f"| {arm} | " + " | ".join(cells) + " |")
-    for control in (arm for arm in arms if arm.startswith("control")):
-        lines += ["", f"Differences to `{control}`, paired seed by seed; in brackets standard "
-                      "errors:", "", *lines[:2]]  # fmt: skip
-        for arm in arms:
-            if arm == control:
-                continue
-            cells = []
-            for figure in FIGURES:
-                runs = [
-                    found[f"{arm}__{s}"][figure].minus(found[f"{control}__{s}"][figure])
-                    for s in seeds
-                ]
-                e = estimate_of(runs)
-                cells.append(f"{e.value:+.4f} ({e.value / e.se if e.se else 0:+.1f})")
-            lines.append(f"| {arm} | " + " | ".join(cells) + " |")
+def table(runs: dict[str, list[dict[str, Figure]]]) -> str:
+    """Figures of every row, then differences to each control, all with 95 % intervals."""
+    head = ["| arm | " + " | ".join(FIGURES) + " |", "|---" * (len(FIGURES) + 1) + "|"]
+    lines = [*head, *(_row(arm, of, [{}] * len(of), ".4g") for arm, of in runs.items())]
+    trained = [arm for arm in runs if arm in ARMS]
+    for control in (arm for arm in trained if arm.startswith("control")):
+        lines += ["", f"Minus `{control}`, paired seed by seed:", "", *head]
+        theirs = runs[control]
+        for arm in BASELINES:
+            lines.append(_row(arm, runs[arm] * len(theirs), theirs, "+.4g"))
+        lines += [_row(arm, runs[arm], theirs, "+.4g") for arm in trained if arm != control]
     return "\n".join(lines)
+
+
+def _row(
+    arm: str, ours: list[dict[str, Figure]], theirs: list[dict[str, Figure]], form: str
+) -> str:
+    """A line of the table: figures, minus those of `theirs` where there are any."""
+    cells = []
+    for figure in FIGURES:
+        if figure not in ours[0]:
+            cells.append("")
+            continue
+        pairs = zip(ours, theirs, strict=True)
+        e = estimate_of([a[figure].minus(b[figure]) if b else a[figure] for a, b in pairs])
+        low, high = e.interval
+        cells.append(f"{e.value:{form}} [{low:{form}}, {high:{form}}]")
+    return f"| {arm} | {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -256,24 +204,31 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--features", type=int, default=64)
     parser.add_argument("--judge-seeds", type=int, default=3)
+    parser.add_argument("--decoded", type=int, default=1000, help="of these samples decoded")
+    parser.add_argument("--split", choices=("val", "test"), default="test", help="val to search")
     parser.add_argument("--table", type=Path, default=None)
     parser.add_argument("--picture", type=Path, default=None)
     args = parser.parse_args()
     study = Study(args)
-    samples = {"start__42": study.samples("start", 42)}
+    judge = StudyJudge(args, study.compute)
+    found = {"decoded reals": judge.decoded_reals()}
+    start = study.samples("start", 42)
+    for name, rows in zip(BASELINES, (start, study.matched(start)), strict=True):
+        found[name] = judge.figures(rows)
     for seed in args.seeds:
         for arm in args.arms:
-            samples[f"{arm}__{seed}"] = study.samples(arm, seed)
-    found = study.figures(samples)
-    text = table(found, args.arms, args.seeds)
+            found[f"{arm}__{seed}"] = judge.figures(study.samples(arm, seed))
+    runs = runs_of(found, args.arms, args.seeds)
+    text = table(runs)
     print(text)
     if args.picture:
-        draw(means(found, runs_of(args.arms, args.seeds)), args.picture)
+        draw(runs, FIGURES, args.picture)
     if args.table:
         head = (
-            f"# Study of objectives\n\nSeeds {args.seeds}, {args.count} samples of each arm, "
-            f"{len(study.held_out)} held out; {study.compute.description}, "
-            f"{platform.machine()}.\n\n"
+            f"# Study of objectives\n\n{len(args.seeds)} fine-tunings of one start (seeds "
+            f"{args.seeds}), {args.count} samples of each, {len(judge.held_out)} of split "
+            f"{args.split} held out; 95 % intervals, not corrected for the number of arms; "
+            f"{study.compute.description}, {platform.machine()}.\n\n"
         )
         write_text(args.table, head + text + "\n")
 

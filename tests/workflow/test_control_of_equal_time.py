@@ -34,16 +34,17 @@ def test_switched_on_it_plans_itself_and_what_compares(finished):
 
 
 def test_more_iterations_plan_their_own_jobs(workspace):
-    """With every output there, as if made in one moment."""
+    """With every output but the verdict's there, as if made in one moment."""
     timed(workspace).experiments["micro"]["iterations"] = 3
     done = workspace.snakemake(*LOCAL, "--dry-run")
-    for line in re.findall(r"(?m)^    output: (.*)$", done.stdout + done.stderr):
-        for name in line.split(", "):
+    outputs = re.findall(r"(?m)^    output: (.*)$", done.stdout + done.stderr)
+    for name in ", ".join(outputs).split(", "):
+        if not re.fullmatch(r"results/micro/(selected/.*|[^/]*)", name):
             path = workspace / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
             os.utime(path, (1e9, 1e9))
-    assert workspace.plan() == set()
+    assert workspace.plan() == verdicts("micro")
     workspace.experiments["micro"]["iterations"] = 5
     assert workspace.plan() == rounds("micro", [3, 4]) | of_time(3, 4) | verdicts("micro")
 

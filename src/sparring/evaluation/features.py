@@ -9,9 +9,7 @@ from torch import Tensor
 
 from ..randomness import generator
 
-_WIDTHS = (32, 64, 64)
-POOLED = 2 * sum(_WIDTHS)
-"""Features before any projection."""
+WIDTHS = (32, 64, 64)
 
 
 class RandomConvolutions:
@@ -23,23 +21,33 @@ class RandomConvolutions:
     corners and densities of latents without knowing any of the discriminators that training used.
     """
 
-    def __init__(self, channels: int, dim: int | None, seed: int, axes: int = 2) -> None:
-        self.dim = dim or POOLED
+    def __init__(
+        self,
+        channels: int,
+        dim: int | None,
+        seed: int,
+        axes: int = 2,
+        widths: tuple[int, ...] = WIDTHS,
+    ) -> None:
+        pooled = 2 * sum(widths)  # a mean and a deviation each
+        self.dim = dim or pooled
         self._convolve = {2: F.conv2d, 3: F.conv3d}[axes]
         draw = generator(seed, "evaluation", "features")
-        widths, size = (channels, *_WIDTHS), (3,) * axes
+        size = (3,) * axes
         self._kernels = [
             torch.randn(w_out, w_in, *size, generator=draw) * (2 / (3**axes * w_in)) ** 0.5
-            for w_in, w_out in pairwise(widths)
+            for w_in, w_out in pairwise((channels, *widths))
         ]
-        self._projection = torch.eye(POOLED)
+        self._projection = torch.eye(pooled)
         if dim is not None:
-            self._projection = torch.linalg.qr(torch.randn(POOLED, dim, generator=draw)).Q
+            self._projection = torch.linalg.qr(torch.randn(pooled, dim, generator=draw)).Q
 
     @classmethod
-    def like(cls, latents: np.ndarray, dim: int | None, seed: int) -> "RandomConvolutions":
+    def like(
+        cls, latents: np.ndarray, dim: int | None, seed: int, widths: tuple[int, ...] = WIDTHS
+    ) -> "RandomConvolutions":
         """For latents of this shape."""
-        return cls(latents.shape[1], dim, seed, latents.ndim - 2)
+        return cls(latents.shape[1], dim, seed, latents.ndim - 2, widths)
 
     @torch.no_grad()
     def __call__(self, latents: np.ndarray) -> np.ndarray:

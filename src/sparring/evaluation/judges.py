@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..interrupts import check_interrupts
 from ..randomness import generator, key_seed, seeded_initialisation
-from .features import RandomConvolutions, plane_moments
+from .features import WIDTHS, RandomConvolutions, plane_moments
 
 Array = np.ndarray
 Scorer = Callable[[Array], Array]
@@ -63,9 +63,13 @@ class LinearJudge:
     over the data.
     """
 
+    widths: tuple[int, ...] = WIDTHS
+
     def __call__(self, reals: Cells, samples: Cells, seed: int) -> tuple[Array, Array]:
         """Fit; seconds for thousands of latents."""
-        convolutions = RandomConvolutions.like(reals.latents, None, key_seed(seed, "linear_judge"))
+        convolutions = RandomConvolutions.like(
+            reals.latents, None, key_seed(seed, "linear_judge"), self.widths
+        )
         features = [convolutions(cells.latents) for cells in (reals, samples)]
         # Differences of squares lose digits far from 0.
         centre = np.concatenate([x[:_FEW] for x in features]).mean(0)

@@ -66,10 +66,10 @@ def judge_maps(samples: Rows, held_out: Rows, settings: EvaluationSettings) -> d
     features = RandomConvolutions.like(held_out.latents, KERNEL_FEATURES, settings.seed)
     x, y = features(samples.latents), features(held_out.latents)
     mean, std = y.mean(0), y.std(0) + 1e-12
-    pair = ((z - mean) / std for z in (x, y))
+    x, y = (x - mean) / std, (y - mean) / std
     return {
         "decoded_auc_linear": own_auc(LinearJudge(), held_out, samples, parts, seeds),
-        "decoded_kernel": kernel_figure(*pair, samples.groups, held_out.groups),
+        "decoded_kernel": kernel_figure(x, y, samples.groups, held_out.groups),
     }
 
 

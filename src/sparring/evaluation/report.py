@@ -96,8 +96,13 @@ def table_text(table: pd.DataFrame) -> str:
     shown = table[["model"]].copy()
     for name, title in _SHOWN.items():
         if name in table:
-            shown[title] = table[name].map("{:.3f}".format, na_action="ignore")
+            shown[title] = table[name].map(_short, na_action="ignore")
     return shown.to_string(index=False, na_rep="")
+
+
+def _short(value: float) -> str:
+    """Three decimals, but of a model that is far off only its magnitude."""
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.0e}"
 
 
 def plot_evaluations(table: pd.DataFrame, output: Path) -> None:

@@ -99,14 +99,19 @@ class Figure:
         return float(self.values.mean())
 
     def minus(self, other: "Figure") -> "Figure":
-        """The paired difference: seed by seed, part by part."""
-        ours, theirs = ([d.shape for d in f.deviations] for f in (self, other))
-        if self.values.shape != other.values.shape or ours != theirs:
+        """The paired difference: seed by seed, part by part.
+
+        Parts that are not as many are not shared (the noises of a model, and the training reals in
+        their place): each then counts on its own.
+        """
+        if self.values.shape != other.values.shape:
             raise ValueError(
-                f"figures of {ours} and {theirs} seeds and left-out parts cannot be paired"
+                f"figures of {len(self.values)} and {len(other.values)} seeds cannot be paired"
             )
-        pairs = zip(self.deviations, other.deviations, strict=True)
-        return Figure(self.values - other.values, tuple(a - b for a, b in pairs))
+        parts: list[Array] = []
+        for ours, theirs in zip(self.deviations, other.deviations, strict=True):
+            parts += [ours - theirs] if ours.shape == theirs.shape else [ours, -theirs]
+        return Figure(self.values - other.values, tuple(parts))
 
     def to_json(self) -> dict[str, Any]:
         """Value, standard error, 95 % interval and what a paired difference needs, as JSON."""

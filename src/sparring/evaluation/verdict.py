@@ -20,8 +20,14 @@ from .statistics import estimate_of, holm
 
 ALPHA = 0.05
 """The chance of any false claim in an experiment."""
-MARGINS = {"auc_cnn": 0.05, "coverage": 0.05, "memorisation": 0.05}
-"""Guards, and by how much they may be worse."""
+MARGINS = dict.fromkeys(
+    (
+        "auc_cnn", "coverage", "memorisation", "closed_gap", "straight_walls_gap", "class_distance",
+        "adjacency_distance", "tissue_distance",
+    ),
+    0.05,
+)  # fmt: skip
+"""Guards, and by how much they may be worse. All are shares or AUCs, from 0 to 1."""
 CEILING = 0.98
 """Where every model's decoded AUC is above this, it can rank none, and has no say."""
 _NULL_P = 0.01
@@ -212,7 +218,7 @@ def _scope(runs: int) -> str:
 
 def _with_interval(d: Difference) -> str:
     low, high = d.estimate.interval
-    return f"{d.estimate.value:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return f"{d.estimate.value:+.3g} [{low:+.3g}, {high:+.3g}]"
 
 
 def _level(place: str, models: list[Model]) -> float:

@@ -66,7 +66,8 @@ def best_validation(history: list[Row]) -> tuple[int, float, float] | None:
 
 
 def _outcome(kind: str, comparisons: Comparisons) -> Outcome | None:
-    """What the evaluation calls it; of an experiment without rounds, whether all judges agree."""
+    """What the evaluation calls it; of an experiment without rounds, whether all deciding
+    figures agree."""
     for outcome in WORDS:
         if outcome == comparisons.outcome:
             return outcome

@@ -57,8 +57,7 @@ class AdversarialLoss(Settings):
     """ddo: how steeply the loss grows with the errors' difference, which is a sum over the latent's
     dimensions; `auto` is 100 divided by these."""
     noise_weight: float = Field(1.0, ge=0)
-    """ddo: weight of the noise loss beside it, in place of `diffusion.noise_weight`. With 0 judges
-    gain twice as much and coverage falls (docs/study.md)."""
+    """ddo: weight of the noise loss beside it, in place of `diffusion.noise_weight`."""
     max_rise: float = Field(0.1, gt=0)
     """ddo: training ends when the noise loss of validation is higher than the start's by more than
     this share; the epoch before is kept."""

@@ -78,9 +78,6 @@ class SamplingSettings(Settings):
     guidance_scale: float = Field(1.0, ge=0)
     """Classifier-free guidance of class-conditional denoisers: 1 is none, above 1 samples are drawn
     further towards their condition, in twice the time."""
-    moments: Literal["keep", "match"] = "keep"
-    """`match` brings the mean and standard deviation per channel of the samples to those of the
-    train latents, which undoes a model's (or solver's) wrong scale at no cost."""
     batch_size: int = Field(32, ge=1)
     """Latents sampled at once; does not change what is sampled."""
     shards: int = Field(1, ge=1)
@@ -156,7 +153,7 @@ class FinetuneSettings(DiffusionTraining):
     """So many latents are sampled from the averaged weights at every validation, and the epoch
     whose samples have the least kernel distance to the validation split is kept. 0 samples none and
     keeps the epoch of the least noise loss."""
-    selection_steps: int = Field(20, ge=1)
+    selection_steps: int = Field(50, ge=1)
     """Steps of DPM-Solver++ for these samples."""
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from sparring.sampling.sampler import Sampler
 from sparring.settings.experiment import PretrainExperiment
 from sparring.settings.parts import (
     EvaluationSettings,
+    FinetuneSettings,
     NoiseScheduleSettings,
     SampleGrid,
     SamplingSettings,
@@ -33,13 +34,10 @@ SCHEDULES = [
     NoiseScheduleSettings(schedule="cosine", prediction="v", zero_terminal_snr=True),
 ]
 DEFAULTS = [
-    found
-    for found in (
-        SamplingSettings(),
-        SampleGrid(),
-        getattr(EvaluationSettings(), "better_solver", None),
-    )
-    if found is not None
+    SamplingSettings(),
+    SampleGrid(),
+    EvaluationSettings().better_solver,
+    SampleGrid(num_steps=FinetuneSettings().selection_steps),
 ]
 EXAMPLES = sorted(
     path.stem

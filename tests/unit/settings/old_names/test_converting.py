@@ -199,7 +199,7 @@ def test_no_sampler_takes_more_steps_than_the_old_schedule_has(name, timesteps):
     conversion = converted(data)
     grid, fakes, selection = STEPS
     assert conversion.has(grid) == (timesteps < 50)
-    assert conversion.has(selection) == (name == "rounds" and timesteps < 20)
+    assert conversion.has(selection) == (name == "rounds" and timesteps < 50)
     assert conversion.has(fakes) == (timesteps < 50 and name == "rounds")
     for key in filter(conversion.has, STEPS):
         assert at(conversion, key) == timesteps
