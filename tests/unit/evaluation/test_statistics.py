@@ -71,8 +71,14 @@ class TestStandardErrors:
         shared = rows(300)
         a, b = (mean_of(shared + rows(300, 0.05, seed)) for seed in (1, 2))
         assert estimate_of([a.minus(b)]).se < 0.15 * estimate_of([a]).se
-        with pytest.raises(ValueError, match="cannot be paired"):
-            a.minus(mean_of(shared[:20]))
+
+    def test_parts_that_are_not_shared_count_on_their_own(self):
+        """A model's noises, and the training reals in their place."""
+        a, b = (mean_of(rows(count, seed=count)) for count in (50, 80))
+        expected = np.hypot(*(estimate_of([figure]).se for figure in (a, b)))
+        assert estimate_of([a.minus(b)]).se == pytest.approx(expected)
+        with pytest.raises(ValueError, match="1 and 2 seeds cannot be paired"):
+            a.minus(Figure(np.zeros(2), (np.zeros((2, 50)),)))
 
     def test_a_gap_near_zero_is_as_uncertain_as_its_sign(self):
         """Leaving out a group moves it across 0, where an absolute value would fold it."""
