@@ -77,9 +77,9 @@ class World:
     reals: int = 300
     samples: int = 300
 
-    def draw(self, what: str, run: int = 0) -> np.random.Generator:
+    def draw(self, what: str) -> np.random.Generator:
         """Random numbers of this trial for one purpose."""
-        return np.random.default_rng([self.number, run, *what.encode()])
+        return np.random.default_rng([self.number, *what.encode()])
 
     def held_out(self) -> Rows:
         """Reals `[M,8,8,8]`."""
