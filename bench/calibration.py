@@ -31,9 +31,9 @@ import numpy as np
 
 from sparring.artefacts.atomic import write_text
 from sparring.evaluation.comparing import Model, differences
-from sparring.evaluation.distances import kernel_figure
-from sparring.evaluation.features import WIDTHS, RandomConvolutions
+from sparring.evaluation.features import WIDTHS
 from sparring.evaluation.judges import LinearJudge
+from sparring.evaluation.judging import KERNEL_FEATURES, kernel_over_seeds
 from sparring.evaluation.statistics import Estimate, Figure, Parts, estimate_of
 from sparring.evaluation.two_sample import Rows, judge_seeds, own_auc
 from sparring.evaluation.verdict import decide
@@ -110,16 +110,12 @@ def figures(
 ) -> dict[str, Figure]:
     """The two that decide."""
     rows, found = Rows(samples, np.arange(len(samples))), {}
+    chosen = judge_seeds(world.number, judges.count)
     if "auc_linear" in wanted:
         parts = Parts.of(rows.groups, held_out.groups, world.number)
-        chosen = judge_seeds(world.number, judges.count)
         found["auc_linear"] = own_auc(LinearJudge(judges.widths), held_out, rows, parts, chosen)
     if "kernel" in wanted:
-        features = RandomConvolutions(CHANNELS, 64, world.number, widths=judges.widths)
-        x, y = features(rows.latents), features(held_out.latents)
-        mean, std = y.mean(0), y.std(0)
-        x, y = (x - mean) / std, (y - mean) / std
-        found["kernel"] = kernel_figure(x, y, rows.groups, held_out.groups)
+        found["kernel"] = kernel_over_seeds(rows, held_out, KERNEL_FEATURES, chosen, judges.widths)
     return found
 
 
@@ -331,7 +327,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=300)
     parser.add_argument("--first", type=int, default=0, help="number of the first trial")
     parser.add_argument("--cut", type=float, default=0.0, help="share that the defect is cut by")
-    parser.add_argument("--seeds", type=int, default=3, help="judges per figure")
+    parser.add_argument("--seeds", type=int, default=5, help="judges per figure")
     parser.add_argument(
         "--widths",
         type=int,

@@ -105,7 +105,7 @@ def test_a_reader_finds_everything(pages, tmp_path, name, experiments, width):
     assert seen["wide"] <= 0, "the page is wider than the window"
     assert len(seen["links"]) > 5
     assert [link for link, arrived in seen["links"].items() if not arrived] == []
-    assert seen["rows"] == {"sweep": [experiments, 6 * experiments]}
+    assert seen["rows"] == {"sweep": [experiments, 8 * experiments]}
     assert seen["alarms"] == 0
     ascending = [float(value) for value in seen["sorted"]["ascending"]]
     assert ascending == sorted(ascending)
