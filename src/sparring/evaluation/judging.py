@@ -9,7 +9,7 @@ from ..errors import UserError
 from ..randomness import key_seed
 from ..settings.parts import EvaluationSettings
 from .distances import frechet_figure, kernel_figure
-from .features import WIDTHS, RandomConvolutions
+from .features import RandomConvolutions
 from .judges import JUDGES, LinearJudge
 from .neighbours import Projected, manifold_figures, memorisation_figure
 from .statistics import Figure, Parts, jackknife
@@ -49,8 +49,8 @@ def judge(judged: Judged, settings: EvaluationSettings) -> dict[str, Figure]:
     }
     x, y = _features(judged, settings.feature_dim, settings.seed)
     figures["frechet"] = frechet_figure(x, y, parts)
-    few = min(settings.feature_dim, KERNEL_FEATURES)
-    figures["kernel"] = kernel_over_seeds(samples, held_out, few, seeds)
+    few = slice(0, KERNEL_FEATURES)
+    figures["kernel"] = kernel_figure(x[:, few], y[:, few], samples.groups, held_out.groups)
     figures |= manifold_figures(x, y, (samples.groups, held_out.groups), parts)
     draws = [key_seed(settings.seed, "evaluation", "train", n) for n in range(len(seeds))]
     figures["memorisation"] = memorisation_figure(
@@ -63,33 +63,14 @@ def judge_maps(samples: Rows, held_out: Rows, settings: EvaluationSettings) -> d
     """The two figures that decide, of decoded samples against original reals `[N,C,H,W]`."""
     parts = Parts.of(samples.groups, held_out.groups, settings.seed)
     seeds = judge_seeds(settings.seed, settings.judge_seeds)
+    features = RandomConvolutions.like(held_out.latents, KERNEL_FEATURES, settings.seed)
+    x, y = features(samples.latents), features(held_out.latents)
+    mean, std = y.mean(0), y.std(0) + 1e-12
+    x, y = (x - mean) / std, (y - mean) / std
     return {
         "decoded_auc_linear": own_auc(LinearJudge(), held_out, samples, parts, seeds),
-        "decoded_kernel": kernel_over_seeds(samples, held_out, KERNEL_FEATURES, seeds),
+        "decoded_kernel": kernel_figure(x, y, samples.groups, held_out.groups),
     }
-
-
-def kernel_over_seeds(
-    samples: Rows,
-    held_out: Rows,
-    dim: int,
-    seeds: list[int],
-    widths: tuple[int, ...] = WIDTHS,
-) -> Figure:
-    """The kernel distance on `dim` random convolution features, drawn anew for every seed.
-
-    One draw would say which of two defects that differ in kind it happens to see better: with it
-    a quarter of such nulls were rejected (bench/calibration.py --kind blur_shift).
-    """
-    found = []
-    for seed in seeds:
-        key = key_seed(seed, "kernel")
-        features = RandomConvolutions.like(held_out.latents, dim, key, widths)
-        x, y = features(samples.latents), features(held_out.latents)
-        mean, std = y.mean(0), y.std(0) + 1e-12
-        x, y = (x - mean) / std, (y - mean) / std
-        found.append(kernel_figure(x, y, samples.groups, held_out.groups))
-    return Figure.over_seeds(found)
 
 
 def moment_figures(latents: np.ndarray, parts: Parts) -> dict[str, Figure]:

@@ -82,8 +82,7 @@ class Figure:
     """A figure: its value with each seed of the instrument, and how parts of the data change it.
 
     `values` is `[S]`; S is 1 where the instrument draws nothing. Every array of `deviations` is
-    `[S,n]`: the value without one of n independent parts of the data, minus the value with all;
-    or `[1,n]`, their mean over the seeds, which is all that estimates take of them.
+    `[S,n]`: the value without one of n independent parts of the data, minus the value with all.
     """
 
     values: Array
@@ -93,13 +92,6 @@ class Figure:
     def of(cls, value: float, *left_out: Array) -> "Figure":
         """Of an instrument without seeds; `left_out` are values `[n]` without each part."""
         return cls(np.array([value]), tuple(np.asarray(v)[None] - value for v in left_out))
-
-    @classmethod
-    def over_seeds(cls, figures: "list[Figure]") -> "Figure":
-        """One figure of several, each with another seed of the instrument."""
-        parts = zip(*(figure.deviations for figure in figures), strict=True)
-        values = np.concatenate([figure.values for figure in figures])
-        return cls(values, tuple(np.mean(part, axis=0) for part in parts))
 
     @property
     def value(self) -> float:

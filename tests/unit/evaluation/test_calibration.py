@@ -46,7 +46,7 @@ def test_equal_models_are_seldom_told_apart(bench):
 
 def test_a_defect_that_is_gone_is_seen(bench):
     """By a rule that claims nothing but chance in one of 16,000 such checks."""
-    for name, estimates in found(bench, 10, seeds=5, cut=1.0).items():
+    for name, estimates in found(bench, 10, seeds=2, cut=1.0).items():
         assert sum(map(bench.excludes_zero, estimates)) >= 5, name
 
 

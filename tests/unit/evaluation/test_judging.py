@@ -11,7 +11,7 @@ from sparring.evaluation.statistics import estimate_of
 from sparring.evaluation.two_sample import Rows
 from sparring.settings.parts import EvaluationSettings
 
-SETTINGS = EvaluationSettings(feature_dim=8, judge_seeds=5)
+SETTINGS = EvaluationSettings(feature_dim=8, judge_seeds=2)
 
 
 def latents(count=120, seed=0):
