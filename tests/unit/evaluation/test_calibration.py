@@ -1,6 +1,6 @@
 """Of models that are equally far from the reals, the procedure seldom claims a difference.
 
-A small version of bench/calibration.py: mirrored defects, so that no model is better.
+A small version of bench/calibration.py: models of one kind, so that none is better.
 """
 
 import importlib.util
@@ -33,7 +33,7 @@ def bench(monkeypatch):
 def found(bench, trials, seeds, cut=0.0, figures=("auc_linear", "kernel")):
     """The differences of every trial, by figure."""
     judges = bench.Judges(seeds, (8, 8, 8))  # features are most of the time
-    kind = bench.Kind(bench.left, bench.right, 0.6, 0.6, reals=80, samples=80)
+    kind = bench.Kind(bench.left, bench.left, 0.6, 0.6, reals=80, samples=80)
     sizes = dict.fromkeys(figures, kind.second_size)
     pairs = [bench.pair(kind, sizes, bench.World(n, 80, 80), cut, judges) for n in range(trials)]
     return {name: [pair[name] for pair in pairs] for name in figures}
