@@ -15,7 +15,8 @@ model depends on which others are compared (each has judges of its own), so that
 has no size that could matter; `pools` sends seven of one kind and three of the other through the
 verdict's own comparison.
 
-`--output` appends the rows to a file, so that a table can be made kind by kind. The last line is `false positives X of Y`, of the worst figure.
+`--output` appends the rows to a file, so that a table can be made kind by kind. The last
+line is `false positives X of Y`, of the worst figure.
 """
 
 import argparse

@@ -25,6 +25,9 @@ diffusion:
   eval_interval: 2
   sample_interval: 3
   sample_grid: {num_samples: 4, sampler: ddim, num_steps: 2}
+  selection_samples: 16
+  selection_steps: 4
+adversarial: {objective: x0_bce}
 """
 
 

@@ -73,7 +73,7 @@ def test_start_control_and_adversarial_have_figures_and_pictures(runs, objective
     judged = table.drop(index="decoded_reals")[["auc_linear", "auc_cnn", "frechet", "kernel"]]
     assert np.isfinite(judged).all(axis=None)
     judged = json.loads((results / "selected.json").read_text())
-    assert list(judged["iterations"]) == ["adversarial/iteration_0"]
+    assert list(judged["iterations"]) == ["adversarial/iteration_0", "control/iteration_0"]
     figures = ("evaluation.json", "layouts.json", "neighbours.json")
     for name in ("evaluation.png", "samples.png", *(f"{m}/{f}" for m in MODELS for f in figures)):
         assert (results / name).stat().st_size > 0, name

@@ -75,9 +75,13 @@ class LinearJudge:
         centre = np.concatenate([x[:_FEW] for x in features]).mean(0)
         features = [x - centre for x in features]
         sides = (reals, samples)
-        scores = [np.empty((len(x), 1 + reals.parts)) for x in features]
+        parts = max(reals.parts, samples.parts)
+        scores = [np.empty((len(x), 1 + parts)) for x in features]
         for unseen in range(FOLDS):
-            seen = (_leaving_out(*side, 1 - unseen) for side in zip(features, sides, strict=True))
+            seen = (
+                _leaving_out(x, cells, 1 - unseen, parts)
+                for x, cells in zip(features, sides, strict=True)
+            )
             directions = np.stack([_direction(*pair) for pair in zip(*seen, strict=True)], 1)
             for found, x, cells in zip(scores, features, sides, strict=True):
                 own = cells.fold == unseen
@@ -104,13 +108,13 @@ class _Sums:
         return _Sums(self.count - other.count, self.total - other.total, self.gram - other.gram)
 
 
-def _leaving_out(x: Array, cells: Cells, fold: int) -> Iterator[_Sums]:
+def _leaving_out(x: Array, cells: Cells, fold: int, parts: int) -> Iterator[_Sums]:
     """Of all rows of a fold, then without each group."""
     of_fold = cells.fold == fold
-    parts = [_Sums.of(x[of_fold & (cells.part == part)]) for part in range(cells.parts)]
-    total = reduce(_Sums.__add__, parts)
+    of_parts = [_Sums.of(x[of_fold & (cells.part == part)]) for part in range(parts)]
+    total = reduce(_Sums.__add__, of_parts)
     yield total
-    yield from (total - part for part in parts)
+    yield from (total - part for part in of_parts)
 
 
 def _direction(reals: _Sums, samples: _Sums) -> Array:
@@ -153,7 +157,8 @@ class CnnJudge:
         """Train a network per fold. None is trained anew without a group, which would take ten
         times as long: its intervals are too narrow by the chance of the rows that it learns from,
         so that no claim may rest on it."""
-        scores = [np.empty((len(cells.fold), 1 + reals.parts)) for cells in (reals, samples)]
+        parts = max(reals.parts, samples.parts)
+        scores = [np.empty((len(cells.fold), 1 + parts)) for cells in (reals, samples)]
         for unseen in range(FOLDS):
             seen = [cells.latents[cells.fold != unseen] for cells in (reals, samples)]
             scorer = self.train(seen[0], seen[1], seed)

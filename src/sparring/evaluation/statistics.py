@@ -31,34 +31,30 @@ _FEWEST = 4
 """Originals: with fewer, a fold of a judge could be left without any."""
 
 
-def count_groups(*names: Array) -> int:
-    """How many groups a jackknife has, where `names` are the originals (noises) of each side.
-
-    Raises UserError where a side has too few.
-    """
-    fewest = min(len(np.unique(side)) for side in names)
-    if fewest < _FEWEST:
-        raise UserError(
-            f"evaluation: {fewest} originals are held out (or noises sampled), expected at least "
-            f"{_FEWEST}; hold out more layouts or raise evaluation.num_samples"
-        )
-    return min(GROUPS, fewest)
-
-
-def partition(names: Array, groups: int, seed: int, what: str) -> Array:
-    """The group of every row, 0 to `groups` - 1, `[N]`; rows of one name share a group.
+def partition(names: Array, seed: int, what: str) -> Array:
+    """The group of every row, from 0, `[N]`: `GROUPS` of them, or as many as there are names if
+    these are fewer. Rows of one name share a group.
 
     The same names give the same groups, so figures of different models leave out the same data,
-    which is what makes their differences paired.
+    which is what makes their differences paired. Raises UserError where there are too few names.
     """
     unique, numbers = np.unique(names, return_inverse=True)
+    if len(unique) < _FEWEST:
+        raise UserError(
+            f"evaluation: {len(unique)} originals are held out (or noises sampled), expected at "
+            f"least {_FEWEST}; hold out more layouts or raise evaluation.num_samples"
+        )
     order = numpy_generator(seed, "evaluation", "partition", what).permutation(len(unique))
-    return (order % groups)[numbers]
+    return (order % GROUPS)[numbers]
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The groups that a jackknife leaves out: of samples `[N]` and of reals `[M]`."""
+    """The groups that a jackknife leaves out: of samples `[N]` and of reals `[M]`.
+
+    Group g of both is left out together. Where one side has fewer originals than the other has
+    groups, its last groups are empty.
+    """
 
     samples: Array
     reals: Array
@@ -66,15 +62,12 @@ class Parts:
     @classmethod
     def of(cls, samples: Array, reals: Array, seed: int) -> "Parts":
         """From the originals (noises) that rows belong to."""
-        count = count_groups(samples, reals)
-        return cls(
-            partition(samples, count, seed, "samples"), partition(reals, count, seed, "held_out")
-        )
+        return cls(partition(samples, seed, "samples"), partition(reals, seed, "held_out"))
 
     @property
     def count(self) -> int:
         """The number of groups, G."""
-        return int(self.reals.max()) + 1
+        return int(max(self.samples.max(), self.reals.max())) + 1
 
 
 @dataclass(frozen=True)

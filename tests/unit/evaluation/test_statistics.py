@@ -42,8 +42,12 @@ class TestGroups:
         assert (names.samples != names.reals).any()
         assert (names.reals != Parts.of(np.arange(50), np.arange(50), 2).reals).any()
 
+    def test_none_holds_half_of_a_few_originals_whatever_the_other_side_has(self):
+        """A judge's fold of five is two, which no group may take away."""
+        parts = Parts.of(np.arange(50), np.arange(5), 0)
+        assert (parts.count, sorted(parts.reals)) == (10, [0, 1, 2, 3, 4])
+
     def test_too_few_originals_are_refused(self):
-        assert Parts.of(np.arange(50), np.arange(4), 0).count == 4
         with pytest.raises(UserError, match=r"3 originals .* at least 4; hold out more"):
             Parts.of(np.arange(50), np.repeat(np.arange(3), 9), 0)
 
