@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from ..errors import UserError
 from ..randomness import numpy_generator
@@ -166,14 +166,14 @@ class Estimate:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval."""
-        reach = float(student_t.ppf(0.975, self.freedom)) * self.se if self.se else 0.0
+        reach = float(stdtrit(self.freedom, 0.975)) * self.se if self.se else 0.0
         return self.value - reach, self.value + reach
 
     def p_below(self, bound: float = 0.0) -> float:
         """The one-sided p of "is below `bound`": small where chance alone hardly gives it."""
         if not self.se:
             return 0.0 if self.value < bound else 1.0
-        return float(student_t.cdf((self.value - bound) / self.se, self.freedom))
+        return float(stdtr(self.freedom, (self.value - bound) / self.se))
 
     def p_above(self, bound: float = 0.0) -> float:
         """The one-sided p of "is above `bound`"."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..artefacts.histories import Row
-from ..evaluation.comparing import DECIDING
 from ..rounds.status import JobStatus
 from .figures import Comparisons, Estimate, Evaluation, Figure, Model, number
 
@@ -48,7 +47,7 @@ def verdict_of(
         return unfinished(jobs)
     if comparisons is not None and comparisons.selected is not None:
         verdict = _decided(comparisons)
-        return Verdict(_outcome(kind, comparisons) or verdict.outcome, verdict.sentence)
+        return Verdict(_outcome(comparisons) or verdict.outcome, verdict.sentence)
     if comparisons is not None and comparisons.verdict:
         return Verdict("undecided", _sentence(comparisons.verdict))
     return _against_start(evaluation)
@@ -65,20 +64,9 @@ def best_validation(history: list[Row]) -> tuple[int, float, float] | None:
     return epoch, float(least or 0.0), float(judged[0][1] or 0.0)
 
 
-def _outcome(kind: str, comparisons: Comparisons) -> Outcome | None:
-    """What the evaluation calls it; of an experiment without rounds, whether all deciding
-    figures agree."""
-    for outcome in WORDS:
-        if outcome == comparisons.outcome:
-            return outcome
-    if kind != "finetune":
-        return None
-    judged = {
-        d.judgement
-        for d in comparisons.differences
-        if d.against == "start" and d.figure in DECIDING
-    }
-    return "helped" if judged == {"better"} else "undecided"
+def _outcome(comparisons: Comparisons) -> Outcome | None:
+    """What the evaluation calls it."""
+    return next((outcome for outcome in WORDS if outcome == comparisons.outcome), None)
 
 
 def _decided(comparisons: Comparisons) -> Verdict:

@@ -118,8 +118,8 @@ def test_a_tracker_whose_package_is_there_is_accepted(project):
 
 def test_no_more_steps_to_choose_the_epoch_by_than_there_are_timesteps(project):
     project.pretrain(noise_schedule={"num_timesteps": 50})
-    project.adversarial(sampling={"num_steps": 9}, diffusion={"selection_steps": 60})
+    few = {"sampling": {"num_steps": 9}, "evaluation": {"better_solver": {"num_steps": 20}}}
+    project.adversarial(**few, diffusion={"selection_steps": 60})
     assert "diffusion.selection_steps is 60, but" in project.refusal()
-    unsampled = {"selection_steps": 60, "selection_samples": 0}
-    project.adversarial(sampling={"num_steps": 9}, diffusion=unsampled)
+    project.adversarial(**few, diffusion={"selection_steps": 60, "selection_samples": 0})
     check_rounds(project.load())
