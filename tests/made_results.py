@@ -63,7 +63,8 @@ def _layouts(rounds: Rounds, name: str, experiment: LatentExperiment) -> None:
     if experiment.kind == "finetune":
         history(place / "diffusion_history.csv", "noise_loss", "segmentation_loss")
         return
-    _write(place / "selected.json", json.dumps({"selected": "start", "reason": "no reason"}))
+    compared = {"verdict": "No reason", "selected": "start", "outcome": "kept", "differences": []}
+    _write(place / "comparisons.json", json.dumps(compared))
     for n in range(experiment.iterations):
         for arm in rounds.arms(name):
             history(place / f"{arm}/iteration_{n}/diffusion_history.csv", "noise_loss")

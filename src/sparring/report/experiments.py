@@ -13,7 +13,7 @@ from ..rounds.listing import all_jobs
 from ..rounds.loading import Rounds
 from ..rounds.status import JobStatus, status_of
 from . import curves
-from .figures import Comparisons, Evaluation, read_comparisons, read_evaluation, read_selected
+from .figures import Comparisons, Evaluation, read_comparisons, read_evaluation
 from .images import Figure, file_figure, sample_figures
 from .provenance import provenance_of
 from .reading import Reading
@@ -99,11 +99,7 @@ def _of_layouts(
 
 def _comparisons(place: Path, evaluation: Evaluation | None, read: Reading) -> Comparisons | None:
     known = evaluation.figures if evaluation else ()
-    found = read(place / "comparisons.json", lambda path: read_comparisons(path, known))
-    chosen = read(place / "selected.json", read_selected)
-    if found is None or chosen is None or found.selected is not None:
-        return found or chosen
-    return Comparisons(found.verdict, chosen.selected, chosen.reason, found.differences)
+    return read(place / "comparisons.json", lambda path: read_comparisons(path, known))
 
 
 def _grids(place: Path, read: Reading) -> tuple[Figure, ...]:

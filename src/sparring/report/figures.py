@@ -156,13 +156,11 @@ class Evaluation:
 class Comparisons:
     """What the evaluation concludes."""
 
-    verdict: str | None
+    verdict: str
     """A whole sentence."""
-    selected: str | None
-    reason: str | None = None
-    """Why it was selected, where there is no verdict."""
-    outcome: str | None = None
-    """The verdict in a word, where the evaluation says it."""
+    selected: str
+    outcome: str
+    """The verdict in a word."""
     differences: tuple[Difference, ...] = ()
 
 
@@ -218,24 +216,16 @@ def read_comparisons(path: Path, figures: tuple[Figure, ...]) -> Comparisons:
                 Estimate(float(row["difference"]), float(row["low"]), float(row["high"])),
                 row.get("better") or known.get(row["figure"]),
             )
-            for row in content.get("differences", [])
+            for row in content["differences"]
+        )
+        verdict, selected, outcome = (
+            str(content[key]) for key in ("verdict", "selected", "outcome")
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
-            f"{path}: not a table of differences ({error!r}); delete it and run snakemake again"
+            f"{path}: not the comparisons of an experiment ({error!r}); delete it and run snakemake again"
         ) from error
-    return Comparisons(
-        content.get("verdict"),
-        content.get("selected"),
-        outcome=content.get("outcome"),
-        differences=differences,
-    )
-
-
-def read_selected(path: Path) -> Comparisons:
-    """The choice alone, as `selected.json` has it."""
-    content = _json(path)
-    return Comparisons(None, content.get("selected"), content.get("reason"))
+    return Comparisons(verdict, selected, outcome, differences)
 
 
 def number(value: float) -> str:

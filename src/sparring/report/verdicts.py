@@ -45,11 +45,8 @@ def verdict_of(
         return _pretrained(history) if history else unfinished(jobs)
     if evaluation is None or (kind == "adversarial" and comparisons is None):
         return unfinished(jobs)
-    if comparisons is not None and comparisons.selected is not None:
-        verdict = _decided(comparisons)
-        return Verdict(_outcome(comparisons) or verdict.outcome, verdict.sentence)
-    if comparisons is not None and comparisons.verdict:
-        return Verdict("undecided", _sentence(comparisons.verdict))
+    if comparisons is not None:
+        return Verdict(_outcome(comparisons), _sentence(comparisons.verdict))
     return _against_start(evaluation)
 
 
@@ -64,22 +61,9 @@ def best_validation(history: list[Row]) -> tuple[int, float, float] | None:
     return epoch, float(least or 0.0), float(judged[0][1] or 0.0)
 
 
-def _outcome(comparisons: Comparisons) -> Outcome | None:
-    """What the evaluation calls it."""
-    return next((outcome for outcome in WORDS if outcome == comparisons.outcome), None)
-
-
-def _decided(comparisons: Comparisons) -> Verdict:
-    selected = str(comparisons.selected)
-    kept = selected == "start" or selected.startswith("control")
-    if comparisons.verdict:
-        sentence = comparisons.verdict
-    elif kept:
-        sentence = f"The rounds did not help: {comparisons.reason or f'{selected} was selected'}"
-    else:
-        reason = comparisons.reason or "it was selected"
-        sentence = f"The rounds helped, and {selected} is handed on: {reason}"
-    return Verdict("kept" if kept else "helped", _sentence(sentence))
+def _outcome(comparisons: Comparisons) -> Outcome:
+    """What the evaluation calls it; a word that is not known claims nothing."""
+    return next((outcome for outcome in WORDS if outcome == comparisons.outcome), "undecided")
 
 
 def _pretrained(history: list[Row]) -> Verdict:

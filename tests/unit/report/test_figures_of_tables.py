@@ -81,9 +81,10 @@ def test_comparisons_are_read(tmp_path):
     path = tmp_path / "comparisons.json"
     row = {"model": "a", "against": "control", "figure": "frechet", "difference": -1,
            "low": -2, "high": -0.5}  # fmt: skip
-    path.write_text(json.dumps({"verdict": "It helped.", "selected": "a", "differences": [row]}))
+    content = {"verdict": "It helped.", "selected": "a", "outcome": "helped"}
+    path.write_text(json.dumps(content | {"differences": [row]}))
     found = read_comparisons(path, (figure_of("frechet", True),))
-    assert (found.verdict, found.selected) == ("It helped.", "a")
+    assert (found.verdict, found.selected, found.outcome) == ("It helped.", "a", "helped")
     assert found.differences[0].judgement == "better"  # the direction is the table's
 
 

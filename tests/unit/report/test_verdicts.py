@@ -2,8 +2,7 @@
 
 import pytest
 
-from sparring.evaluation.comparing import LATENT
-from sparring.report.figures import Comparisons, Difference, Estimate, Evaluation, Model, figure_of
+from sparring.report.figures import Comparisons, Estimate, Evaluation, Model, figure_of
 from sparring.report.verdicts import verdict_of
 
 NONE = Evaluation((), (), "")
@@ -13,28 +12,15 @@ def of(kind, comparisons, evaluation=NONE, history=()):
     return verdict_of(kind, [], evaluation, comparisons, list(history))
 
 
-@pytest.mark.parametrize(
-    ("selected", "outcome"),
-    [("start", "kept"), ("control/iteration_1", "kept"), ("adversarial/iteration_1", "helped")],
-)
-def test_only_an_adversarial_model_that_is_handed_on_has_helped(selected, outcome):
-    found = of("adversarial", Comparisons("A sentence", selected))
+@pytest.mark.parametrize("kind", ["adversarial", "finetune"])
+@pytest.mark.parametrize("outcome", ["helped", "indication", "kept", "undecided"])
+def test_the_word_and_the_sentence_are_the_evaluations(kind, outcome):
+    found = of(kind, Comparisons("A sentence", "adversarial/iteration_1", outcome))
     assert (found.outcome, found.sentence) == (outcome, "A sentence.")
 
 
-def test_the_evaluations_own_word_goes_before():
-    found = of("adversarial", Comparisons("Nothing can be said.", "start", outcome="undecided"))
-    assert found.outcome == "undecided"
-
-
-@pytest.mark.parametrize(("highs", "outcome"), [((-1, -1), "helped"), ((-1, 1), "undecided")])
-def test_a_stage_without_rounds_helped_only_if_all_deciding_figures_say_so(highs, outcome):
-    rows = tuple(
-        Difference("trained", "start", name, Estimate(-2, -3, high), "lower")
-        for name, high in zip(LATENT, highs, strict=True)
-    )
-    assert of("finetune", Comparisons("So.", "trained", differences=rows)).outcome == outcome
-    assert of("finetune", Comparisons("So.", "trained")).outcome == "undecided"
+def test_a_word_that_is_not_known_claims_nothing():
+    assert of("adversarial", Comparisons("So.", "start", "triumph")).outcome == "undecided"
 
 
 @pytest.mark.parametrize(
