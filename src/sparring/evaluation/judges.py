@@ -32,10 +32,11 @@ _FEW = 64
 
 @dataclass(frozen=True)
 class Cells:
-    """Latents `[N,C,...]`, and of each row its fold and the group that a jackknife leaves out."""
+    """Latents `[N,C,...]`, the fold of each row in P splits `[P,N]`, and the group `[N]` that a
+    jackknife leaves out."""
 
     latents: Array
-    fold: Array
+    folds: Array
     part: Array
 
     @property
@@ -47,9 +48,15 @@ class Cells:
 class Judge(Protocol):
     """Learns from reals and samples; the seed says how it begins."""
 
-    def __call__(self, reals: Cells, samples: Cells, seed: int) -> tuple[Array, Array]:
-        """Scores of reals `[N,1+G]` and of samples `[M,1+G]`, every row by what has not seen its
-        fold: having learnt from all of the other fold, and from it without each group."""
+    @property
+    def splits(self) -> int:
+        """How many splits into two folds a figure is averaged over."""
+        ...
+
+    def __call__(self, reals: Cells, samples: Cells, seed: int) -> Iterator[tuple[Array, Array]]:
+        """Of every split, scores of reals `[N,1+G]` and of samples `[M,1+G]`, every row by what has
+        not seen its fold: having learnt from all of the other fold, and from it without each
+        group."""
         ...
 
 
@@ -64,8 +71,10 @@ class LinearJudge:
     """
 
     widths: tuple[int, ...] = WIDTHS
+    splits: int = 4
+    """Features are what costs, and serve them all. Half of a judge's own chance is the split's."""
 
-    def __call__(self, reals: Cells, samples: Cells, seed: int) -> tuple[Array, Array]:
+    def __call__(self, reals: Cells, samples: Cells, seed: int) -> Iterator[tuple[Array, Array]]:
         """Fit; seconds for thousands of latents."""
         convolutions = RandomConvolutions.like(
             reals.latents, None, key_seed(seed, "linear_judge"), self.widths
@@ -74,19 +83,18 @@ class LinearJudge:
         # Differences of squares lose digits far from 0.
         centre = np.concatenate([x[:_FEW] for x in features]).mean(0)
         features = [x - centre for x in features]
-        sides = (reals, samples)
         parts = max(reals.parts, samples.parts)
-        scores = [np.empty((len(x), 1 + parts)) for x in features]
-        for unseen in range(FOLDS):
-            seen = (
-                _leaving_out(x, cells, 1 - unseen, parts)
-                for x, cells in zip(features, sides, strict=True)
-            )
-            directions = np.stack([_direction(*pair) for pair in zip(*seen, strict=True)], 1)
-            for found, x, cells in zip(scores, features, sides, strict=True):
-                own = cells.fold == unseen
-                found[own] = x[own] @ directions
-        return scores[0], scores[1]
+        for both_folds in zip(reals.folds, samples.folds, strict=True):
+            scores = [np.empty((len(x), 1 + parts)) for x in features]
+            for unseen in range(FOLDS):
+                seen = (
+                    _leaving_out(x[fold != unseen], cells.part[fold != unseen], parts)
+                    for x, fold, cells in zip(features, both_folds, (reals, samples), strict=True)
+                )
+                directions = np.stack([_direction(*pair) for pair in zip(*seen, strict=True)], 1)
+                for found, x, fold in zip(scores, features, both_folds, strict=True):
+                    found[fold == unseen] = x[fold == unseen] @ directions
+            yield scores[0], scores[1]
 
 
 @dataclass(frozen=True)
@@ -108,10 +116,9 @@ class _Sums:
         return _Sums(self.count - other.count, self.total - other.total, self.gram - other.gram)
 
 
-def _leaving_out(x: Array, cells: Cells, fold: int, parts: int) -> Iterator[_Sums]:
-    """Of all rows of a fold, then without each group."""
-    of_fold = cells.fold == fold
-    of_parts = [_Sums.of(x[of_fold & (cells.part == part)]) for part in range(parts)]
+def _leaving_out(x: Array, part: Array, parts: int) -> Iterator[_Sums]:
+    """Of all rows, then without each group."""
+    of_parts = [_Sums.of(x[part == g]) for g in range(parts)]
     total = reduce(_Sums.__add__, of_parts)
     yield total
     yield from (total - part for part in of_parts)
@@ -152,20 +159,27 @@ class CnnJudge:
     min_steps: int = 60
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
+    splits: int = 1
 
-    def __call__(self, reals: Cells, samples: Cells, seed: int) -> tuple[Array, Array]:
+    def __call__(self, reals: Cells, samples: Cells, seed: int) -> Iterator[tuple[Array, Array]]:
         """Train a network per fold. None is trained anew without a group, which would take ten
         times as long: its intervals are too narrow by the chance of the rows that it learns from,
         so that no claim may rest on it."""
-        parts = max(reals.parts, samples.parts)
-        scores = [np.empty((len(cells.fold), 1 + parts)) for cells in (reals, samples)]
-        for unseen in range(FOLDS):
-            seen = [cells.latents[cells.fold != unseen] for cells in (reals, samples)]
-            scorer = self.train(seen[0], seen[1], seed)
-            for found, cells in zip(scores, (reals, samples), strict=True):
-                own = cells.fold == unseen
-                found[own] = scorer(cells.latents[own])[:, None]
-        return scores[0], scores[1]
+        sides, parts = (reals, samples), max(reals.parts, samples.parts)
+        for both_folds in zip(reals.folds, samples.folds, strict=True):
+            scores = [np.empty((len(fold), 1 + parts)) for fold in both_folds]
+            for unseen in range(FOLDS):
+                seen, own = (
+                    [
+                        cells.latents[(fold == unseen) == judged]
+                        for cells, fold in zip(sides, both_folds, strict=True)
+                    ]
+                    for judged in (False, True)
+                )
+                scorer = self.train(seen[0], seen[1], seed)
+                for found, fold, latents in zip(scores, both_folds, own, strict=True):
+                    found[fold == unseen] = scorer(latents)[:, None]
+            yield scores[0], scores[1]
 
     def train(self, reals: Array, samples: Array, seed: int) -> Scorer:
         """One network on reals and samples, both `[N,C,...]`."""

@@ -5,7 +5,8 @@ The chance in a figure has up to three sources, and each is measured on its own:
 - the data (which reals were held out, which noises were drawn): a jackknife. One fixed partition
   cuts originals and noises into groups, the same for all models; the figure is computed again
   without each group, judges trained anew included (Efron & Tibshirani 1993, chapter 11);
-- the instrument (random features, a judge's initialisation and folds): its seeds;
+- the instrument (random features, a judge's initialisation and folds): its seeds, as far as they
+  differ by more than what each of them overfits, which the jackknife has counted;
 - training: runs with different seeds.
 
 The standard error adds the three up, and each is known as well as its number of repeats allows:
@@ -189,19 +190,27 @@ class Estimate:
 def estimate_of(runs: list[Figure]) -> Estimate:
     """The mean of a figure (or difference) over training runs.
 
-    SE^2 = V_J + V_S + V_R: the jackknife of the mean over runs and seeds (all runs share the reals,
-    so more runs do not average their chance away), variance between the instrument's seeds / S,
-    variance between runs / R. Of one run V_R is unknown: the estimate is of that run alone.
+    SE^2 = V_J + max(0, V_S - V_I) + V_R: the jackknife of the mean over runs and seeds (all runs
+    share the reals, so more runs do not average their chance away), variance between the
+    instrument's seeds / S, variance between runs / R. V_I is the part of V_S that V_J holds
+    already: seeds differ because each overfits the data in its own way, and then they also differ
+    in what leaving out a group changes. Of one run V_R is unknown: the estimate is of that run
+    alone.
     """
     values = np.array([run.values for run in runs])  # [R,S]
     count, seeds = values.shape
     parts: list[tuple[float, float]] = []
+    counted = 0.0
     for block in zip(*(run.deviations for run in runs), strict=True):
-        left_out = np.mean(block, axis=(0, 1))
-        n = len(left_out)
-        parts.append((float((n - 1) * left_out.var()), n - 1))
+        left_out = np.mean(block, axis=0)  # [S,n]
+        n = left_out.shape[1]
+        parts.append((float((n - 1) * left_out.mean(0).var()), n - 1))
+        if seeds > 1:
+            centred = left_out - left_out.mean(1, keepdims=True)
+            counted += (n - 1) * float(centred.var(0, ddof=1).mean()) / seeds
     if seeds > 1:
-        parts.append((float(values.mean(0).var(ddof=1) / seeds), seeds - 1))
+        between = float(values.mean(0).var(ddof=1) / seeds)
+        parts.append((max(0.0, between - counted), seeds - 1))
     if count > 1:
         parts.append((float(values.mean(1).var(ddof=1) / count), count - 1))
     variance = sum(v for v, _ in parts)

@@ -38,18 +38,20 @@ def folds(groups: Array, seed: int) -> Array:
 def own_auc(judge: Judge, reals: Rows, samples: Rows, parts: Parts, seeds: list[int]) -> Figure:
     """P(a held-out real looks more real than a sample) to judges trained on this model alone.
 
-    The mean over both folds, for every seed; each seed begins the judge anew and draws other folds.
+    The mean over both folds of every split, for every seed; each seed begins the judge anew and
+    draws other splits.
     """
     values, deviations = [], []
-    for own in seeds:
-        sides = []
-        for rows, part, what in (
-            (reals, parts.reals, "held-out reals"), (samples, parts.samples, "samples")
-        ):  # fmt: skip
-            fold = folds(rows.groups, own)
-            _require_both_folds(fold, what)
-            sides.append(Cells(rows.latents, fold, part))
-        aucs = _aucs(sides[0], sides[1], *judge(sides[0], sides[1], own))
+    for seed in seeds:
+        own = [key_seed(seed, "split", n) for n in range(judge.splits)]
+        cells = [
+            Cells(rows.latents, np.stack([folds(rows.groups, split) for split in own]), part)
+            for rows, part in ((reals, parts.reals), (samples, parts.samples))
+        ]
+        scores = judge(cells[0], cells[1], seed)
+        aucs = np.mean(
+            [_aucs(cells[0], cells[1], n, *of_split) for n, of_split in enumerate(scores)], axis=0
+        )
         values.append(aucs[0])
         deviations.append(aucs[1:] - aucs[0])
     return Figure(np.array(values), (np.array(deviations),))
@@ -75,28 +77,24 @@ def auc(reals: Array, samples: Array) -> float:
     return float((ranks - n * (n + 1) / 2) / (n * m))
 
 
-def _aucs(reals: Cells, samples: Cells, real_scores: Array, sample_scores: Array) -> Array:
-    """With all rows, then without each group; scores `[N,1+G]`. Scores of different judges do not
-    compare, so pairs are counted within folds."""
+def _aucs(
+    reals: Cells, samples: Cells, split: int, real_scores: Array, sample_scores: Array
+) -> Array:
+    """With all rows, then without each group; scores `[N,1+G]` of one split. Scores of different
+    judges do not compare, so pairs are counted within folds."""
+    sides = ((reals, real_scores), (samples, sample_scores))
     found = np.empty(real_scores.shape[1])
     for column in range(len(found)):
-        kept = [cells.part != column - 1 for cells in (reals, samples)]
+        kept = [cells.part != column - 1 for cells, _ in sides]
         found[column] = np.mean(
             [
                 auc(
-                    real_scores[kept[0] & (reals.fold == fold), column],
-                    sample_scores[kept[1] & (samples.fold == fold), column],
+                    *(
+                        scores[left & (cells.folds[split] == fold), column]
+                        for left, (cells, scores) in zip(kept, sides, strict=True)
+                    )
                 )
                 for fold in range(FOLDS)
             ]
         )
     return found
-
-
-def _require_both_folds(fold: Array, what: str) -> None:
-    smallest = min(int((fold == f).sum()) for f in range(FOLDS))
-    if smallest < 2:
-        raise UserError(
-            f"evaluation: a fold has {smallest} of {len(fold)} {what}, expected at least 2; hold "
-            "out more layouts or raise evaluation.num_samples"
-        )

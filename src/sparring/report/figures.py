@@ -223,7 +223,7 @@ def read_comparisons(path: Path, figures: tuple[Figure, ...]) -> Comparisons:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
-            f"{path}: not the comparisons of an experiment ({error!r}); delete it and run snakemake again"
+            f"{path}: not the comparisons of models ({error!r}); delete it and run snakemake again"
         ) from error
     return Comparisons(verdict, selected, outcome, differences)
 

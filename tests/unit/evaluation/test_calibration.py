@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sparring.evaluation.judges import LinearJudge
+from sparring.evaluation.judges import Cells, LinearJudge
+from sparring.evaluation.statistics import Parts, estimate_of, jackknife
+from sparring.evaluation.two_sample import auc, folds
 
 TRIALS, MOST = 50, 8
 """A rule that is wrong in 5 % of cases passes with probability .999, one that is wrong in a third,
@@ -30,34 +32,52 @@ def bench(monkeypatch):
     return module
 
 
-def found(bench, trials, seeds, cut=0.0, figures=("auc_linear", "kernel")):
-    """The differences of every trial, by figure."""
-    judges = bench.Judges(seeds, (8, 8, 8))  # features are most of the time
-    kind = bench.Kind(bench.left, bench.left, 0.6, 0.6, reals=80, samples=80)
-    sizes = dict.fromkeys(figures, kind.second_size)
-    pairs = [bench.pair(kind, sizes, bench.World(n, 80, 80), cut, judges) for n in range(trials)]
-    return {name: [pair[name] for pair in pairs] for name in figures}
+ROWS, SIZE, WIDTHS = 80, 0.6, (8, 8, 8)
+
+
+def found(bench, figure, second, trials=TRIALS, cut=0.0):
+    """The differences of every trial, between a model with a defect on the left and `second`."""
+    kind = bench.Kind(bench.left, second, SIZE, SIZE, reals=ROWS, samples=ROWS)
+    judges = bench.Judges(2, WIDTHS)  # features are most of the time
+    worlds = (bench.World(n, ROWS, ROWS) for n in range(trials))
+    return [bench.pair(kind, {figure: SIZE}, world, cut, judges)[figure] for world in worlds]
+
+
+def rejected(bench, estimates):
+    return sum(map(bench.excludes_zero, estimates))
 
 
 def test_equal_models_are_seldom_told_apart(bench):
-    for name, estimates in found(bench, TRIALS, seeds=2).items():
-        assert sum(map(bench.excludes_zero, estimates)) <= MOST, name
+    assert rejected(bench, found(bench, "auc_linear", bench.right)) <= MOST
+    assert rejected(bench, found(bench, "kernel", bench.left)) <= MOST
 
 
-def test_a_defect_that_is_gone_is_seen(bench):
+@pytest.mark.parametrize("figure", ["auc_linear", "kernel"])
+def test_a_defect_that_is_gone_is_seen(bench, figure):
     """By a rule that claims nothing but chance in one of 16,000 such checks."""
-    for name, estimates in found(bench, 10, seeds=2, cut=1.0).items():
-        assert sum(map(bench.excludes_zero, estimates)) >= 5, name
+    assert rejected(bench, found(bench, figure, bench.left, 10, cut=1.0)) >= 5
 
 
-def test_an_error_of_the_judged_rows_alone_would_fail_this_check(bench, monkeypatch):
-    """Of judges that are not trained anew without a group, whatever group their rows are in."""
+def pooled(bench, number):
+    """The rule of before: a judge that learns from both models' samples, and the error of the rows
+    that it judges."""
+    world = bench.World(number, ROWS, ROWS)
+    reals = world.held_out()
+    samples = np.concatenate([make(world, "", SIZE) for make in (bench.left, bench.right)])
+    parts, fold = Parts.of(reals.groups, reals.groups, number), folds(reals.groups, number)
+    both = Cells(samples, np.tile(fold, 2)[None], np.tile(parts.samples, 2))
+    judge = LinearJudge(WIDTHS, splits=1)
+    ((of_reals, of_both),) = judge(Cells(reals.latents, fold[None], parts.reals), both, number)
 
-    class Once(LinearJudge):
-        def __call__(self, reals, samples, seed):
-            scores = super().__call__(reals, samples, seed)
-            return tuple(np.repeat(side[:, :1], side.shape[1], axis=1) for side in scores)
+    def figure(scores):
+        def mean(left, right):
+            pairs = ((right & (fold == f), left & (fold == f)) for f in (0, 1))
+            return {"": np.mean([auc(of_reals[r, 0], scores[s]) for r, s in pairs])}
 
-    monkeypatch.setattr(bench, "LinearJudge", Once)
-    (estimates,) = found(bench, TRIALS, seeds=1, figures=("auc_linear",)).values()
-    assert sum(abs(e.value) > 1.96 * e.se for e in estimates) > MOST
+        return jackknife(mean, parts)[""]
+
+    return estimate_of([figure(of_both[ROWS:, 0]).minus(figure(of_both[:ROWS, 0]))])
+
+
+def test_judges_of_a_pool_of_models_would_fail_this_check(bench):
+    assert rejected(bench, [pooled(bench, number) for number in range(TRIALS)]) > MOST

@@ -71,6 +71,17 @@ class TestStandardErrors:
         expected = estimate_of([shared]).se ** 2 + values.var(ddof=1) / 5
         assert estimate_of([figure]).se ** 2 == pytest.approx(expected)
 
+    def test_what_every_judge_overfits_by_itself_counts_once(self):
+        """Five judges that each see the data in their own way: the mean's error is theirs / 5, and
+        both the jackknife and the differences between them measure just that."""
+        found = []
+        for world in range(300):
+            own = [mean_of(rows(100, seed=5 * world + n)) for n in range(5)]
+            deviations = np.concatenate([figure.deviations[0] for figure in own])
+            figure = Figure(np.array([f.value for f in own]), (deviations,))
+            found.append(estimate_of([figure]).se ** 2)
+        assert 0.95 < np.mean(found) * 100 * 5 < 1.35  # 2 if it counted twice; never too little
+
     def test_what_models_share_cancels_in_their_paired_difference(self):
         shared = rows(300)
         a, b = (mean_of(shared + rows(300, 0.05, seed)) for seed in (1, 2))
