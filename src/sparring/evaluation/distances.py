@@ -44,26 +44,41 @@ def kernel_distance(x: Array, y: Array) -> float:
     return kernel_figure(x, y, np.arange(len(x)), np.arange(len(y))).value
 
 
-def kernel_figure(x: Array, y: Array, x_groups: Array, y_groups: Array) -> Figure:
+def kernel_figure(
+    x: Array, y: Array, x_groups: Array, y_groups: Array, *, twins: bool = False
+) -> Figure:
     """Kernel distance of samples x `[N,d]` to reals y `[M,d]`, with a delete-one jackknife.
 
     Every original and every noise is left out on its own: sums of kernels over its rows give the
     distance without it in closed form. The difference of two such figures is the relative test of
-    Bounliphone et al. 2016. Pairs of rows of one original are not independent and are not counted.
+    Bounliphone et al. 2016. Pairs of rows of one original are not independent and are not counted;
+    with `twins`, rows of x and y whose groups are equal are such pairs too.
     """
     within_x, within_y = _within(x, x_groups), _within(y, y_groups)
-    rows, columns = np.zeros(len(x)), np.zeros(len(y))
+    rows, row_pairs = np.empty(len(x)), np.empty(len(x))
+    columns, column_pairs = np.zeros(len(y)), np.zeros(len(y))
     for block in _blocks(len(x)):
         kernel = polynomial_kernel(x[block], y)
-        rows[block] = kernel.sum(1)
+        counts = np.ones_like(kernel)
+        if twins:
+            counts[x_groups[block][:, None] == y_groups[None]] = 0
+            kernel *= counts
+        rows[block], row_pairs[block] = kernel.sum(1), counts.sum(1)
         columns += kernel.sum(0)
-    n, m, across = len(x), len(y), rows.sum()
-    sizes, of_x = _per_group(np.ones(n), x_groups), _per_group(rows, x_groups)
-    without_x = within_x.without + within_y.mean - 2 * (across - of_x) / ((n - sizes) * m)
-    sizes, of_y = _per_group(np.ones(m), y_groups), _per_group(columns, y_groups)
-    without_y = within_x.mean + within_y.without - 2 * (across - of_y) / (n * (m - sizes))
-    value = within_x.mean + within_y.mean - 2 * across / (n * m)
-    return Figure.of(float(value), without_x, without_y)
+        column_pairs += counts.sum(0)
+    total, pairs = rows.sum(), row_pairs.sum()
+    across_x, across_y = (
+        (total - _per_group(sums, groups)) / (pairs - _per_group(counts, groups))
+        for sums, counts, groups in (
+            (rows, row_pairs, x_groups), (columns, column_pairs, y_groups)
+        )
+    )  # fmt: skip
+    value = within_x.mean + within_y.mean - 2 * total / pairs
+    return Figure.of(
+        float(value),
+        within_x.without + within_y.mean - 2 * across_x,
+        within_x.mean + within_y.without - 2 * across_y,
+    )
 
 
 @dataclass(frozen=True)

@@ -59,8 +59,14 @@ def judge(judged: Judged, settings: EvaluationSettings) -> dict[str, Figure]:
     return figures | moment_figures(samples.latents, parts)
 
 
-def judge_maps(samples: Rows, held_out: Rows, settings: EvaluationSettings) -> dict[str, Figure]:
-    """The two figures that decide, of decoded samples against original reals `[N,C,H,W]`."""
+def judge_maps(
+    samples: Rows, held_out: Rows, settings: EvaluationSettings, *, twins: bool = False
+) -> dict[str, Figure]:
+    """The two figures that decide, of decoded samples against original reals `[N,C,H,W]`.
+
+    `twins`: the samples are the reals themselves, decoded. Rows of one original are then in one
+    fold, as their groups have one name, and pairs of them are no part of the kernel distance.
+    """
     parts = Parts.of(samples.groups, held_out.groups, settings.seed)
     seeds = judge_seeds(settings.seed, settings.judge_seeds)
     features = RandomConvolutions.like(held_out.latents, KERNEL_FEATURES, settings.seed)
@@ -69,7 +75,7 @@ def judge_maps(samples: Rows, held_out: Rows, settings: EvaluationSettings) -> d
     x, y = (x - mean) / std, (y - mean) / std
     return {
         "decoded_auc_linear": own_auc(LinearJudge(), held_out, samples, parts, seeds),
-        "decoded_kernel": kernel_figure(x, y, samples.groups, held_out.groups),
+        "decoded_kernel": kernel_figure(x, y, samples.groups, held_out.groups, twins=twins),
     }
 
 

@@ -153,7 +153,7 @@ def _decoded_figures(files: Files, settings: EvaluationSettings) -> dict[str, di
                 ((null, "held_out"), reals["group"]),
             )
         )
-        found[model] |= judge_maps(samples, theirs, settings)
+        found[model] |= judge_maps(samples, theirs, settings, twins=whose == DECODED_REALS)
     return found
 
 

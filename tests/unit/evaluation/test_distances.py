@@ -135,18 +135,25 @@ def grouped(*sizes):
     [(np.arange(9), np.arange(7)), (grouped(3, 1, 2, 3), grouped(1, 4, 2, 2))],
     ids=["rows", "copies"],
 )
-def test_kernel_closed_form_is_what_deleting_each_original_gives(groups):
+@pytest.mark.parametrize("twins", [False, True])
+def test_kernel_closed_form_is_what_deleting_each_original_gives(groups, twins):
     draw = np.random.default_rng(9)
     sets = [draw.normal(size=(len(names), 3)) for names in groups]
-    found = kernel_figure(*sets, *groups)
+    found = kernel_figure(*sets, *groups, twins=twins)
     for side, names in enumerate(groups):
         without = []
         for name in np.unique(names):
             kept = [np.ones(len(g), bool) for g in groups]
             kept[side] = names != name
             rest = [part[k] for part, k in zip((*sets, *groups), kept * 2, strict=True)]
-            without.append(kernel_figure(*rest).value - found.value)
+            without.append(kernel_figure(*rest, twins=twins).value - found.value)
         np.testing.assert_allclose(found.deviations[side][0], without, rtol=1e-9)
+
+
+def test_reals_in_the_place_of_samples_are_at_no_distance_if_twins_are_not_counted():
+    x, names = np.random.default_rng(3).normal(size=(60, 4)), grouped(*[2] * 30)
+    assert kernel_figure(x, x, names, names, twins=True).value == pytest.approx(0, abs=1e-12)
+    assert kernel_figure(x, x, names, names).value < -0.01
 
 
 @pytest.mark.parametrize("figure", [frechet, kernel])
