@@ -10,7 +10,7 @@ The chance in a figure has up to three sources, and each is measured on its own:
 - training: runs with different seeds.
 
 The standard error adds the three up, and each is known as well as its number of repeats allows:
-degrees of freedom by Satterthwaite (1946), quantiles of Student's t.
+quantiles of Student's t, whose degrees of freedom are the parts' own, weighed by their shares.
 bench/calibration.py counts how often all this is wrong.
 """
 
@@ -196,6 +196,10 @@ def estimate_of(runs: list[Figure]) -> Estimate:
     already: seeds differ because each overfits the data in its own way, and then they also differ
     in what leaving out a group changes. Of one run V_R is unknown: the estimate is of that run
     alone.
+
+    The degrees of freedom are the harmonic mean of the parts', weighed by their variances, which
+    gives about the quantile of Cochran & Cox 1957, "Experimental Designs". Satterthwaite's are more, and
+    too many where few runs or seeds are most of the variance and by chance seem not to be.
     """
     values = np.array([run.values for run in runs])  # [R,S]
     count, seeds = values.shape
@@ -214,8 +218,8 @@ def estimate_of(runs: list[Figure]) -> Estimate:
     if count > 1:
         parts.append((float(values.mean(1).var(ddof=1) / count), count - 1))
     variance = sum(v for v, _ in parts)
-    spread = sum(v**2 / freedom for v, freedom in parts)
-    freedom = variance**2 / spread if spread > 0 else float("inf")
+    spread = sum(v / freedom for v, freedom in parts)
+    freedom = variance / spread if spread > 0 else float("inf")
     return Estimate(float(values.mean()), float(np.sqrt(variance)), freedom)
 
 

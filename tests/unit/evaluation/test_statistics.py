@@ -137,11 +137,21 @@ class TestFreedom:
         assert (found.se, found.freedom) == (1, 1)
         assert found.interval[1] - 2 == pytest.approx(12.706, abs=1e-3)
 
-    def test_it_is_satterthwaite_s(self):
-        """Equal variances with 9 and 1 degrees: (1 + 1)^2 / (1/9 + 1)."""
+    def test_they_are_the_parts_own_weighed_by_their_shares(self):
+        """Equal variances with 9 and 1 degrees: 2 / (1/9 + 1)."""
         deviations = np.tile(np.resize([1.0, -1.0], 10) / 3, (2, 1))  # variance 9 / 9
         found = estimate_of([Figure(np.array([-1.0, 1.0]), (deviations,))])
-        assert found.freedom == pytest.approx(3.6)
+        assert found.freedom == pytest.approx(1.8)
+
+    def test_three_runs_that_are_most_of_the_variance_cover_the_truth(self):
+        """As a share of 2,000; with Satterthwaite's degrees it is .93."""
+        draw = np.random.default_rng(4)
+        shared, own = draw.normal(size=(2000, 40)), draw.normal(size=(2000, 3), scale=0.85)
+        hits = 0
+        for data, effects in zip(shared, own, strict=True):
+            low, high = estimate_of([mean_of(data + effect) for effect in effects]).interval
+            hits += low <= 0 <= high
+        assert hits >= 0.94 * 2000
 
     def test_of_many_an_interval_is_1_96_standard_errors(self):
         found = estimate_of([mean_of(rows(3000))])
