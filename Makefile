@@ -6,7 +6,7 @@
 # make test    set up, run the tests
 # make test-cluster  every fault of a scheduler, many times: hours; prints tables of outcomes
 # make lint    formatting, style, types, and generated files in step
-# make docs    write what is generated anew: config/schema.json, tables in config/README.md and docs
+# make docs    write what is generated anew: config/schema.json, keys in config/README.md
 # make bench   measure; tables go to bench/results
 # make clean   remove what runs made; the virtual environment stays
 

@@ -9,7 +9,6 @@ import yaml
 from workspace import REPOSITORY
 
 from sparring.settings.documentation import schema_text, with_keys
-from sparring.settings.old_names.documentation import with_old_names
 
 
 def test_the_schema_is_in_step_with_the_models():
@@ -19,11 +18,6 @@ def test_the_schema_is_in_step_with_the_models():
 def test_the_keys_in_the_readme_are_in_step_with_the_models():
     readme = (REPOSITORY / "config" / "README.md").read_text()
     assert with_keys(readme) == readme, "run `make docs`"
-
-
-def test_the_old_names_are_in_step_with_the_converter():
-    document = (REPOSITORY / "docs" / "coming-from-scripts.md").read_text()
-    assert with_old_names(document) == document, "run `make docs`"
 
 
 def test_every_key_of_the_schema_is_documented():

@@ -18,6 +18,7 @@ STAGES = [name for name in PROGRAMS if "StageParser(" in (SCRIPTS / f"{name}.py"
 # `document_settings` takes no options.
 EXPLAINED = [name for name in PROGRAMS if "ArgumentParser" in (SCRIPTS / f"{name}.py").read_text()]
 DOCUMENT = REPOSITORY / "docs" / "programs.md"
+COMING_FROM_SCRIPTS = REPOSITORY / "docs" / "coming-from-scripts.md"
 
 
 def text_of(*command):
@@ -101,7 +102,8 @@ def test_examples_are_commands_that_the_program_takes(name):
 
 
 def test_commands_in_the_documentation_are_taken():
-    commands = [c for c in commands_in(DOCUMENT.read_text()) if c[1].split("/")[-1][:-3] in STAGES]
+    text = DOCUMENT.read_text() + COMING_FROM_SCRIPTS.read_text()
+    commands = [c for c in commands_in(text) if c[1].split("/")[-1][:-3] in STAGES]
     assert len(commands) > 5
     for _, program, *words in commands:
         if "--help" not in words:

@@ -164,6 +164,7 @@ def test_overrides_written_as_a_mapping_by_iteration_are_refused():
     ("content", "expected"),
     [
         (b"a: [1", "not valid YAML"),
+        (b"a: !!python/object/apply:os.getcwd []", "not valid YAML"),
         (b"- a\n- b\n", "found list, expected keys and values"),
         (b"", "found NoneType, expected keys and values"),
         ("name: Küche".encode("latin-1"), "not UTF-8 text"),
