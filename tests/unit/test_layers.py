@@ -16,6 +16,7 @@ LAYERS = {
     "errors": 0,
     "interrupts": 0,
     "lean_imports": 0,
+    "metrics": 0,
     "settings": 0,
     "artefacts": 1,
     "diffusion": 2,
@@ -44,7 +45,7 @@ ROUNDS_MAY = {"settings", "artefacts", "errors", "balance", "objectives.table", 
               "data.manifest", "data.images",
               "data.volume_manifest", "data.volume_facts"}  # fmt: skip
 # It reads what runs have left, on a login node too.
-REPORT_MAY = {"settings", "artefacts", "errors", "balance", "rounds", "report"}
+REPORT_MAY = {"settings", "metrics", "artefacts", "errors", "balance", "rounds", "report"}
 APART = ("rounds", "graph", "report")
 WITHIN_A_LAYER = {
     ("losses", "diffusion"), ("objectives", "diffusion"), ("settings", "errors"),

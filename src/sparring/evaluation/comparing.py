@@ -1,37 +1,18 @@
 """Models beside each other: paired differences of their figures, over training runs."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from ..metrics import METRICS, Better
 from ..settings.parts import BETTER_SOLVER, MATCHED
-from .layout_statistics import LAYOUT_FIGURES
 from .statistics import Estimate, Figure, estimate_of
 
-Better = Literal["lower", "higher"]
-
-LATENT = ("auc_linear", "kernel")
-DECODED = ("decoded_auc_linear", "decoded_kernel")
-DECIDING = (*LATENT, *DECODED)
+DECIDING = tuple(row.name for row in METRICS if row.called)
 """What the verdict rests on: the AUC of linear judges trained on a model alone, and the kernel
 distance; of latents, and where they are decoded, of what people look at. The two fail differently:
 a discriminant whitens and sees faint directions, a kernel weighs directions by their size."""
-
-BETTER: dict[str, Better] = {
-    **dict.fromkeys(DECIDING, "lower"),
-    "auc_cnn": "lower",
-    "frechet": "lower",
-    "precision": "higher",
-    "recall": "higher",
-    "density": "higher",
-    "coverage": "higher",
-    "memorisation": "lower",
-    **{row.name: row.better for row in LAYOUT_FIGURES if row.better != "real"},
-    "inception_frechet": "lower",
-    "inception_kernel": "lower",
-    "gradient_gap": "lower",
-    "hu_distance": "lower",
-    "tissue_distance": "lower",
-}
+DECODED = tuple(name for name in DECIDING if name.startswith("decoded_"))
+BETTER: dict[str, Better] = {row.name: row.better for row in METRICS if row.better != "real"}
 """Figures that are compared, and which way is better."""
 
 CONTROLS = {"control": "control", "control_time": "control of equal time"}

@@ -1,11 +1,9 @@
 """What layouts are made of: classes, boundaries, specks, rooms, and which classes adjoin."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 
 from ..artefacts.class_roles import Roles
+from ..metrics import METRICS, Metric
 from .distances import frechet_figure, kernel_figure
 from .regions import apartment_statistics, component_statistics
 from .statistics import Figure, Parts, gap_of_means, mean_figure
@@ -55,71 +53,34 @@ def recall_and_precision(
     return recall, precision
 
 
-@dataclass(frozen=True)
-class LayoutFigure:
-    """How a column of statistics becomes a figure of samples, beside those of reals.
-
-    `mean`: of the samples alone. `gap`: |mean - the reals' mean|. `total_variation`: half the sum
-    of |mean - the reals'| over the entries of a column. `mean_difference`: the mean of that over
-    the entries that occur in either.
-    """
-
-    name: str
-    column: str
-    compares: Literal["mean", "gap", "total_variation", "mean_difference"]
-    better: Literal["lower", "higher", "real"]
-    """`real`: the nearer to what reals have, the better."""
-
-    def of(self, samples: Array, reals: Array | None, parts: Parts) -> Figure:
-        """From the column of samples `[N]` or `[N,F]` and of reals, which a mean does without."""
-        if self.compares == "mean" or reals is None:
-            return mean_figure(samples.astype(float), parts)
-        x, y = (values.reshape(len(values), -1) for values in (samples, reals))
-        scale = {"gap": 1.0, "total_variation": 0.5}.get(self.compares)
-        if scale is None:
-            scale = 1 / max(1, int((x.any(0) | y.any(0)).sum()))
-        return gap_of_means(x, y, parts, scale)
-
-
-LAYOUT_FIGURES = (
-    LayoutFigure("palette_purity", "palette_purity", "mean", "higher"),
-    LayoutFigure("head_agreement", "head_agreement", "mean", "higher"),
-    LayoutFigure("boundary_length", "boundary_length", "mean", "real"),
-    LayoutFigure("isolated_pixels", "isolated_pixels", "mean", "real"),
-    LayoutFigure("specks", "specks", "mean", "real"),
-    LayoutFigure("closed", "closed", "mean", "real"),
-    LayoutFigure("closed_open_doors", "closed_open_doors", "mean", "real"),
-    LayoutFigure("rooms", "rooms", "mean", "real"),
-    LayoutFigure("rooms_open", "rooms_open", "mean", "real"),
-    LayoutFigure("straight_walls", "straight_walls", "mean", "real"),
-    LayoutFigure("boundary_gap", "boundary_length", "gap", "lower"),
-    LayoutFigure("isolated_gap", "isolated_pixels", "gap", "lower"),
-    LayoutFigure("specks_gap", "specks", "gap", "lower"),
-    LayoutFigure("closed_gap", "closed", "gap", "lower"),
-    LayoutFigure("rooms_gap", "rooms", "gap", "lower"),
-    LayoutFigure("straight_walls_gap", "straight_walls", "gap", "lower"),
-    LayoutFigure("class_distance", "class_shares", "total_variation", "lower"),
-    LayoutFigure("adjacency_distance", "adjacencies", "mean_difference", "lower"),
-    LayoutFigure("component_distance", "components", "mean_difference", "lower"),
-)
-"""All figures of decoded layouts but Inception's: of columns that both sides have."""
-
-
 def layout_figures(
     samples: dict[str, Array], reals: dict[str, Array], parts: Parts
 ) -> dict[str, Figure]:
-    """What `LAYOUT_FIGURES` says of the columns that there are, by name; both have a `group` each.
+    """Every metric of a column of statistics that there is, by name; both have a `group` each.
 
     `inception_frechet`, `inception_kernel`: where Inception's features were taken.
     """
     figures = {
-        row.name: row.of(samples[row.column], reals.get(row.column), parts)
-        for row in LAYOUT_FIGURES
-        if row.column in samples and (row.compares == "mean" or row.column in reals)
+        metric.name: _figure(metric, samples, reals, parts)
+        for metric in METRICS
+        if metric.column in samples and (metric.compares == "mean" or metric.column in reals)
     }
     if "inception" in samples and "inception" in reals:
         figures |= _inception(samples, reals, parts)
     return figures
+
+
+def _figure(
+    metric: Metric, samples: dict[str, Array], reals: dict[str, Array], parts: Parts
+) -> Figure:
+    """From columns `[N]` or `[N,F]`; a mean does without reals."""
+    x = samples[metric.column]
+    if metric.compares == "mean":
+        return mean_figure(x.astype(float), parts)
+    x, y = (values.reshape(len(values), -1) for values in (x, reals[metric.column]))
+    occurring = int((x.any(0) | y.any(0)).sum())
+    scales = {"gap": 1.0, "total_variation": 0.5, "mean_difference": 1 / max(1, occurring)}
+    return gap_of_means(x, y, parts, scales[metric.compares])
 
 
 def _inception(

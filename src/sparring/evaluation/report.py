@@ -5,31 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from ..metrics import METRICS
 from ..settings.parts import BETTER_SOLVER, DECODED_REALS, MATCHED, NULL
 from .comparing import Model
 
-DISTANCES = ("frechet", "kernel")
-_SHOWN = {
-    "auc_linear": "AUC",
-    "kernel": "kernel",
-    "decoded_auc_linear": "decoded AUC",
-    "decoded_kernel": "decoded kernel",
-    "latent_std": "std",
-    "coverage_to_null": "coverage",
-    "memorisation": "memorised",
-    "closed": "closed",
-    "isolated_pixels": "isolated",
-    "rooms": "rooms",
-    "gradient_ratio": "gradient",
-    "hu_distance": "HU distance",
-}
-"""Columns of the table for a terminal, and what they are called there."""
-_PLOTTED = {
-    "auc_linear": "AUC of own linear judges, latents",
-    "kernel": "Kernel distance, latents",
-    "decoded_auc_linear": "AUC of own linear judges, decoded",
-    "decoded_kernel": "Kernel distance, decoded",
-}
 _COLOURS = {
     "adversarial": "#c2410c",
     "control": "#1d4ed8",
@@ -69,14 +48,15 @@ def _seed(model: Model, own: int) -> int | None:
 
 def _beside_null(figures: dict[str, Any], null: dict[str, Any]) -> dict[str, float]:
     """Distances minus the null's, shares as parts of the null's."""
-    above = {
-        f"{n}_above_null": figures[n]["value"] - null[n]["value"] for n in DISTANCES if n in figures
-    }
-    return above | {
-        f"{n}_to_null": figures[n]["value"] / null[n]["value"]
-        for n in ("precision", "recall", "density", "coverage")
-        if n in figures and null[n]["value"]
-    }
+    found = {}
+    for row in METRICS:
+        if row.beside_null and row.name in figures:
+            ours, theirs = figures[row.name]["value"], null[row.name]["value"]
+            if row.beside_null == "above_null":
+                found[f"{row.name}_above_null"] = ours - theirs
+            elif theirs:
+                found[f"{row.name}_to_null"] = ours / theirs
+    return found
 
 
 def _of_layouts(layouts: dict[str, Any]) -> dict[str, float]:
@@ -94,9 +74,9 @@ def _of_layouts(layouts: dict[str, Any]) -> dict[str, float]:
 def table_text(table: pd.DataFrame) -> str:
     """The table for a terminal: the figures that decide, and the most telling of the rest."""
     shown = table[["model"]].copy()
-    for name, title in _SHOWN.items():
-        if name in table:
-            shown[title] = table[name].map(_short, na_action="ignore")
+    for row in METRICS:
+        if row.heading and row.name in table:
+            shown[row.heading] = table[row.name].map(_short, na_action="ignore")
     return shown.to_string(index=False, na_rep="")
 
 
@@ -109,7 +89,7 @@ def plot_evaluations(table: pd.DataFrame, output: Path) -> None:
     """Figures from the start on: arms over iterations, or what training left."""
     from matplotlib.figure import Figure  # slow to import, and only plots need it
 
-    plotted = {name: title for name, title in _PLOTTED.items() if name in table}
+    plotted = {row.name: row.title for row in METRICS if row.called and row.name in table}
     figure = Figure(figsize=(4.7 * len(plotted), 4), layout="constrained")
     for position, (name, title) in enumerate(plotted.items(), start=1):
         _plot_figure(figure.add_subplot(1, len(plotted), position), table, name, title)

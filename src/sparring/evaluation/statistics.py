@@ -198,8 +198,9 @@ def estimate_of(runs: list[Figure]) -> Estimate:
     alone.
 
     The degrees of freedom are the harmonic mean of the parts', weighed by their variances, which
-    gives about the quantile of Cochran & Cox 1957, "Experimental Designs". Satterthwaite's are more, and
-    too many where few runs or seeds are most of the variance and by chance seem not to be.
+    gives about the quantile of Cochran & Cox 1957, "Experimental Designs". Satterthwaite's are
+    more, and too many where few runs or seeds are most of the variance and by chance seem not to
+    be.
     """
     values = np.array([run.values for run in runs])  # [R,S]
     count, seeds = values.shape

@@ -14,28 +14,20 @@ all: both were seen to improve while samples got worse.
 from dataclasses import dataclass
 from typing import Literal
 
+from ..metrics import METRICS
 from ..settings.parts import BETTER_SOLVER, MATCHED
 from .comparing import BASELINES, CONTROLS, DECIDING, DECODED, Difference, Model
 from .statistics import estimate_of, holm
 
 ALPHA = 0.05
 """The chance of any false claim in an experiment."""
-MARGINS = dict.fromkeys(
-    (
-        "auc_cnn", "coverage", "memorisation", "closed_gap", "straight_walls_gap", "class_distance",
-        "adjacency_distance", "tissue_distance",
-    ),
-    0.05,
-)  # fmt: skip
+MARGINS = {row.name: row.margin for row in METRICS if row.margin is not None}
 """Guards, and by how much they may be worse. All are shares or AUCs, from 0 to 1."""
 CEILING = 0.98
 """Where every model's decoded AUC is above this, it can rank none, and has no say."""
 _NULL_P = 0.01
 _CLAIM = 3  # training runs
-_NAMES = {
-    "auc_linear": "AUC", "kernel": "kernel distance",
-    "decoded_auc_linear": "decoded AUC", "decoded_kernel": "decoded kernel distance",
-}  # fmt: skip
+_NAMES = {row.name: row.called for row in METRICS}
 _CALLED = {
     "start": "the start",
     MATCHED: "the start with matched moments",

@@ -5,61 +5,15 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import UserError
+from ..metrics import Better, metric_of
 from ..settings.parts import BETTER_SOLVER, DECODED_REALS, MATCHED
-
-Better = Literal["lower", "higher", "real"]
-"""`real`: the nearer to what reals have, the better."""
 
 _NOT_FIGURES = {"model", "arm", "iteration", "num_samples", "num_held_out", "seed"}
 _ENDINGS = ("_low", "_high", "_se")
 _Z = 1.96  # standard errors in half a 95 % interval
-
-# By the beginning of the column's name, the first that fits: title, direction, what it says.
-_KNOWN: tuple[tuple[str, str, Better | None, str], ...] = (
-    ("decoded_auc", "two-sample AUC, decoded", "lower", "against original held-out reals"),
-    ("decoded_kernel", "kernel distance, decoded", "lower", "against original held-out reals"),
-    ("latent_mean", "mean of latents", "real", "root mean square over channels"),
-    ("latent_std", "std of latents", "real", "root mean square over channels"),
-    ("auc", "two-sample AUC", "lower", "fresh judges against held-out reals; 0.5 is chance"),
-    ("frechet", "Fréchet distance", "lower", "of feature means and covariances, to held-out ones"),
-    ("kernel", "kernel distance (MMD²)", "lower", "of features to held-out reals"),
-    ("precision", "precision", "higher", "share of samples that lie among the reals"),
-    ("recall", "recall", "higher", "share of reals that lie among the samples"),
-    ("density", "density", "higher", "how densely samples lie among the reals"),
-    ("coverage", "coverage", "higher", "share of reals with a sample near by"),
-    ("memoris", "memorisation share", "lower", "nearer to training reals; 0.5 without"),
-    ("palette_purity", "palette purity", "real", "how near colours are to those of the classes"),
-    ("boundary_gap", "boundary length, gap", "lower", "to held-out reals"),
-    ("isolated_gap", "isolated pixels, gap", "lower", "to held-out reals"),
-    ("specks_gap", "specks, gap", "lower", "to held-out reals"),
-    ("closed_gap", "closed apartments, gap", "lower", "to the share among held-out reals"),
-    ("rooms_gap", "rooms, gap", "lower", "to held-out reals"),
-    ("straight_walls_gap", "straight walls, gap", "lower", "to held-out reals"),
-    ("component_distance", "regions per class, distance", "lower", "to held-out reals"),
-    ("class_distance", "class frequencies, distance", "lower", "to held-out reals"),
-    ("adjacency_distance", "room adjacencies, distance", "lower", "to held-out reals"),
-    ("gradient_gap", "gradient energy, gap", "lower", "|log2| of the ratio to held-out volumes"),
-    ("gradient_ratio", "gradient energy, ratio", "real", "to held-out volumes; below 1 blurred"),
-    ("hu_distance", "HU histogram, distance", "lower", "Wasserstein, in HU, to held-out volumes"),
-    ("tissue_distance", "HU ranges, distance", "lower", "of shares, to held-out volumes"),
-    ("tissue_", "share of voxels", "real", "in a range of HU, of decoded samples"),
-    ("inception_frechet", "Fréchet distance, Inception", "lower", "of decoded pictures"),
-    ("inception_kernel", "kernel distance, Inception", "lower", "of decoded pictures"),
-    ("share_", "share of pixels", "real", "of decoded samples"),
-    ("isolated_pixels", "isolated pixels", "real", "pixels unlike all their neighbours"),
-    ("specks", "specks", "real", "regions of one class too small to be anything"),
-    ("closed_open_doors", "closed with doors open", "real", "share of layouts without a way in"),
-    ("closed", "closed apartments", "real", "share of layouts that walls and doors close off"),
-    ("rooms_open", "rooms, doors open", "real", "regions that no wall parts"),
-    ("rooms", "rooms", "real", "regions that walls and doors part"),
-    ("straight_walls", "straight walls", "real", "share of wall pixels whose wall goes on"),
-    ("boundary_length", "boundary length", "real", "length of the lines between classes"),
-    ("head_agreement", "head agreement", "real", "colours and segmentation head say the same"),
-    ("segmentation_accuracy", "segmentation accuracy", "higher", "of one-step predictions"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -165,16 +119,13 @@ class Comparisons:
 
 
 def figure_of(column: str, has_interval: bool) -> Figure:
-    """What a column means, told by the beginning of its name; an unknown one stands for itself."""
-    plain = column.replace("_", " ")
-    for beginning, title, better, caption in _KNOWN:
-        if column.startswith(beginning):
-            rest = column[len(beginning) :]
-            more = rest[rest.index("_") + 1 :].replace("_", " ") if "_" in rest else ""
-            return Figure(
-                column, f"{title}, {more}" if more else title, better, caption, has_interval
-            )
-    return Figure(column, plain, None, "", has_interval)
+    """What a column means; one that is not known stands for itself."""
+    found = metric_of(column)
+    if found is None:
+        return Figure(column, column.replace("_", " "), None, "", has_interval)
+    metric, more = found
+    title = f"{metric.title}, {more}" if more else metric.title
+    return Figure(column, title, metric.better, metric.caption, has_interval)
 
 
 def read_evaluation(path: Path) -> Evaluation:

@@ -53,7 +53,8 @@ def test_a_table_without_models_is_refused_with_the_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("column", "better"),
-    [("frechet_minus_null", "lower"), ("auc_linear", "lower"), ("coverage", "higher"),
+    [("frechet_above_null", "lower"), ("coverage_to_null", "higher"), ("share_bed", "real"),
+     ("memorisation", "lower"), ("palette_purity", "higher"), ("auc_linear", "lower"),
      ("isolated_pixels", "real"), ("something_new", None)],
 )  # fmt: skip
 def test_known_figures_have_a_direction(column, better):
@@ -61,8 +62,12 @@ def test_known_figures_have_a_direction(column, better):
 
 
 def test_titles_tell_variants_apart():
-    columns = ("auc_linear", "auc_cnn", "decoded_auc_linear", "kernel", "decoded_kernel")
-    assert len({figure_of(column, True).title for column in columns}) == 5
+    columns = ("auc_linear", "auc_cnn", "decoded_auc_linear", "kernel", "decoded_kernel",
+               "closed", "closed_gap", "closed_open_doors", "frechet", "frechet_above_null",
+               "share_bed_room", "share_wall", "tissue_air", "tissue_distance")  # fmt: skip
+    assert len({figure_of(column, True).title for column in columns}) == len(columns)
+    assert figure_of("share_bed_room", False).title == "share of pixels, bed room"
+    assert figure_of("tissue_distance", True).title == "HU ranges, distance"
 
 
 @pytest.mark.parametrize(
