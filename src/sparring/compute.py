@@ -1,16 +1,20 @@
-"""The device, the precision, the threads and the processes of a job."""
+"""The device, the precision, the threads and the processes of a job, and how it runs networks."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar, cast
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from .distributed import ALONE, Group
 from .errors import UserError
+from .settings.config import Execution
 
-Execution = Literal["eager", "graphs", "compiled"]
 M = TypeVar("M", bound=torch.nn.Module)
+Function = Callable[..., Tensor]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Compute:
     bf16: bool
     group: Group = ALONE
     execution: Execution = "eager"
-    """How a network's operators are run: see `passes`."""
+    """How a network's operators are run: see `Pass`."""
 
     def place(self, model: M) -> M:
         """The model on the device, its weights as the fastest convolutions read them.
@@ -60,10 +64,69 @@ class Compute:
         return each if self.group.count == 1 else f"{self.group.count} processes, each: {each}"
 
 
+class Pass:
+    """`function` of tensors, under the autocast and by the execution that `compute` names.
+
+    Gradients reach the parameters of `model` where they are asked for. Weights may change between
+    calls in place only. The result is the caller's: later calls leave it alone.
+    """
+
+    def __init__(self, function: Function, model: torch.nn.Module, compute: Compute) -> None:
+        def plain(*inputs: Tensor) -> Tensor:
+            with compute.autocast():
+                return function(*inputs)
+
+        self._plain, self._model = plain, model
+        self._compiles = compute.execution == "compiled"
+        self._on_gpu = compute.device.type == "cuda"
+        self._compiled: Function | None = None
+        self._tried: set[tuple[torch.Size, ...]] = set()
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """[...] of inputs without gradients of their own."""
+        if self._compiles:
+            try:
+                output = self._compile(inputs)(*inputs)
+                # On a GPU the next call writes its output to the same place.
+                return output.clone() if self._on_gpu else output
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:  # compilers fail in many ways
+                reason = " ".join(str(error).split())[:300] or type(error).__name__
+                logger.warning("execution compiled: running operator by operator: %s", reason)
+                self._compiles, self._compiled = False, None
+        return self._plain(*inputs)
+
+    def _compile(self, inputs: tuple[Tensor, ...]) -> Function:
+        if self._compiled is None:
+            mode = "reduce-overhead" if self._on_gpu else "default"
+            self._compiled = torch.compile(self._plain, dynamic=False, mode=mode)
+        shapes = tuple(x.shape for x in inputs)
+        if torch.is_grad_enabled() and shapes not in self._tried:
+            self._try(self._compiled, inputs)
+            self._tried.add(shapes)
+        return self._compiled
+
+    def _try(self, compiled: Function, inputs: tuple[Tensor, ...]) -> None:
+        """Forward and backward, which would otherwise be compiled, and could fail, out of reach.
+
+        On a GPU they are compiled at the first call, captured at the second, replayed at the third.
+        """
+        learning = [p for p in self._model.parameters() if p.requires_grad]
+        for _ in range(3 if self._on_gpu else 1):
+            output = compiled(*inputs)
+            if output.requires_grad:
+                torch.autograd.grad(output.sum(), learning, allow_unused=True)
+
+
 def prepare(
-    device: str, precision: str, threads: int, group: Group = ALONE, execution: str = "auto"
+    device: str,
+    precision: str,
+    threads: int,
+    group: Group = ALONE,
+    execution: Execution = "eager",
 ) -> Compute:
-    """Check that the device exists, set the thread count, resolve `auto`.
+    """Check that the device exists, set the thread count, resolve the precision `auto`.
 
     The processes of a group have a GPU each and share out the threads.
     """
@@ -76,10 +139,8 @@ def prepare(
         )
     bf16 = precision == "bf16" or (precision == "auto" and _has_fast_bf16(device))
     several = device == "cuda" and group.count > 1
-    if execution == "auto":  # no table of bench/gpu.py speaks for the others yet
-        execution = "eager"
     place = torch.device(f"cuda:{group.rank}" if several else device)
-    return Compute(place, bf16, group, cast(Execution, execution))
+    return Compute(place, bf16, group, execution)
 
 
 def _has_fast_bf16(device: str) -> bool:

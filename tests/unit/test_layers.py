@@ -24,7 +24,6 @@ LAYERS = {
     "objectives": 2,
     "randomness": 2,
     "compute": 2,
-    "passes": 2,
     "ahead": 2,
     "devices": 2,
     "companions": 2,
@@ -49,7 +48,7 @@ REPORT_MAY = {"settings", "metrics", "artefacts", "errors", "balance", "rounds",
 APART = ("rounds", "graph", "report")
 WITHIN_A_LAYER = {
     ("losses", "diffusion"), ("objectives", "diffusion"), ("settings", "errors"),
-    ("compute", "distributed"), ("passes", "compute"), ("distributed", "companions"),
+    ("compute", "distributed"), ("distributed", "companions"),
 }  # fmt: skip
 MODULES = sorted(ROOT.rglob("*.py"))
 LAYERED = [m for m in MODULES if m.relative_to(ROOT).parts[0] not in APART]

@@ -7,10 +7,9 @@ import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
-from ..compute import Compute
+from ..compute import Compute, Pass
 from ..errors import UserError
 from ..models.denoiser import Denoiser, predict, predict_guided, sampled_shape
-from ..passes import Pass
 from ..randomness import Key, generator, normals
 from ..settings.parts import SampleGrid, SamplingSettings
 from ..settings.parts import Sampler as SamplerName

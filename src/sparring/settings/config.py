@@ -11,7 +11,7 @@ from .dataset import DatasetSettings
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
-Execution = Literal["auto", "eager", "graphs", "compiled"]
+Execution = Literal["eager", "compiled"]
 Tracker = Literal["none", "tensorboard"]
 
 Names = TypeVar("Names", list[str], dict[str, object])
@@ -38,11 +38,9 @@ class Config(Settings):
     """Where training and sampling run. A job that asks for `cuda` where torch sees no GPU stops."""
     precision: Precision = "auto"
     """`auto` is bf16 autocast where the hardware has it, else fp32."""
-    execution: Execution = "auto"
-    """How networks are run: `eager` operator by operator, `graphs` replayed as CUDA graphs,
-    `compiled` by torch.compile. `auto` is eager until the others are proven on GPUs
-    (docs/speed.md). Where one fails, the log
-    says why, and the job goes on eagerly."""
+    execution: Execution = "eager"
+    """How networks are run: `eager` operator by operator, `compiled` by torch.compile. Where
+    compiling fails, the log says why, and the job goes on eagerly; see docs/speed.md."""
     gpus: int = Field(1, ge=1)
     """GPUs of one training job; the batch is shared out among them. On the CPU: processes."""
     checkpoint_minutes: float = Field(5.0, ge=0)

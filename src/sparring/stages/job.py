@@ -63,7 +63,7 @@ class Job(Generic[S]):
         device, precision = self.content["device"], self.content["precision"]
         if device == "cuda" and self.group.count == 1:
             claim_gpus(1)
-        execution = self.content.get("execution", "auto")
+        execution = self.content.get("execution", "eager")
         compute = prepare(device, precision, self.threads, self.group, execution)
         logger.info("computing on %s", compute.description)
         return compute

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ..compute import Compute
+from ..compute import Compute, Pass
 from ..losses.discrimination import (
     accuracy,
     discriminator_loss,
@@ -16,7 +16,6 @@ from ..losses.discrimination import (
 )
 from ..models.backbone import BackboneDiscriminator
 from ..models.discriminator import LatentDiscriminator
-from ..passes import Pass
 from ..settings.parts import DiscriminatorSettings
 
 Discriminator = LatentDiscriminator | BackboneDiscriminator

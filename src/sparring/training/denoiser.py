@@ -9,11 +9,10 @@ from torch import Tensor
 
 from ..ahead import Ahead
 from ..artefacts.histories import Row
-from ..compute import Compute
+from ..compute import Compute, Pass
 from ..diffusion.process import ForwardProcess, Prediction
 from ..losses.noise import noise_loss
 from ..models.denoiser import Denoiser, forward_process, num_conditions, predict, unconditional
-from ..passes import Pass
 from ..randomness import Key, chances, normals, permutation, timesteps
 from ..sampling.sampler import Sampler
 from ..settings.parts import DiffusionTraining
@@ -212,7 +211,10 @@ class DenoiserTraining:
     def predict_beside(
         self, model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, labels: Tensor | None
     ) -> Prediction:
-        """Another prediction of the same step: a CUDA graph holds the inputs of one at a time."""
+        """Another prediction of the same step, perhaps by another denoiser, and never compiled.
+
+        A compiled pass is fast on a GPU only where no earlier one still waits for its backward.
+        """
         with self.compute.autocast():
             output = predict(model, self.process.noised(x0, eps, t), t, labels)
         return self.process.prediction(x0, eps, t, output)
