@@ -54,53 +54,56 @@ def kernel_figure(
     Bounliphone et al. 2016. Pairs of rows of one original are not independent and are not counted;
     with `twins`, rows of x and y whose groups are equal are such pairs too.
     """
-    within_x, within_y = _within(x, x_groups), _within(y, y_groups)
-    rows, row_pairs = np.empty(len(x)), np.empty(len(x))
-    columns, column_pairs = np.zeros(len(y)), np.zeros(len(y))
-    for block in _blocks(len(x)):
-        kernel = polynomial_kernel(x[block], y)
-        counts = np.ones_like(kernel)
-        if twins:
-            counts[x_groups[block][:, None] == y_groups[None]] = 0
-            kernel *= counts
-        rows[block], row_pairs[block] = kernel.sum(1), counts.sum(1)
-        columns += kernel.sum(0)
-        column_pairs += counts.sum(0)
-    total, pairs = rows.sum(), row_pairs.sum()
-    across_x, across_y = (
-        (total - _per_group(sums, groups)) / (pairs - _per_group(counts, groups))
-        for sums, counts, groups in (
-            (rows, row_pairs, x_groups), (columns, column_pairs, y_groups)
-        )
-    )  # fmt: skip
-    value = within_x.mean + within_y.mean - 2 * total / pairs
+    of_x = _pairs(x, x, x_groups, x_groups, apart=True)
+    of_y = _pairs(y, y, y_groups, y_groups, apart=True)
+    across = _pairs(x, y, x_groups, y_groups, apart=twins)
+    # Within a set a group's rows are the first and the second of its pairs.
+    without_x = of_x.without(of_x.rows, of_x.columns) + of_y.mean
+    without_y = of_y.without(of_y.rows, of_y.columns) + of_x.mean
     return Figure.of(
-        float(value),
-        within_x.without + within_y.mean - 2 * across_x,
-        within_x.mean + within_y.without - 2 * across_y,
+        of_x.mean + of_y.mean - 2 * across.mean,
+        without_x - 2 * across.without(across.rows),
+        without_y - 2 * across.without(across.columns),
     )
 
 
 @dataclass(frozen=True)
-class _Within:
-    """The mean kernel over pairs of rows of different groups: of all, and without each group."""
+class _Pairs:
+    """Sums of a kernel over pairs of rows of x and y, and the numbers of these pairs: those that
+    the rows of each group of x are in, `[2,G]`, and of each group of y, `[2,H]`."""
 
-    mean: float
-    without: Array
+    rows: Array
+    columns: Array
+
+    @property
+    def mean(self) -> float:
+        """Of the kernel over all pairs."""
+        total, pairs = self.rows.sum(1)
+        return float(total / pairs)
+
+    def without(self, *groups: Array) -> Array:
+        """The mean without the pairs of each group, which are `[2,G]`."""
+        total, pairs = self.rows.sum(1, keepdims=True) - sum(groups)
+        return total / pairs
 
 
-def _within(x: Array, groups: Array) -> _Within:
-    rows = np.empty(len(x))
+def _pairs(x: Array, y: Array, x_groups: Array, y_groups: Array, *, apart: bool) -> _Pairs:
+    """`apart`: only pairs of rows whose groups differ count."""
+    rows = np.stack([np.zeros(len(x)), np.full(len(x), len(y))])
+    columns = np.stack([np.zeros(len(y)), np.full(len(y), len(x))])
     for block in _blocks(len(x)):
-        kernel = polynomial_kernel(x[block], x)
-        kernel[groups[block][:, None] == groups[None]] = 0
-        rows[block] = kernel.sum(1)
-    total, of_group = rows.sum(), _per_group(rows, groups)
-    sizes = _per_group(np.ones(len(x)), groups)
-    pairs = len(x) ** 2 - (sizes**2).sum()
-    # A group is in 2 sizes (N - sizes) ordered pairs: as the first and as the second of them.
-    without = (total - 2 * of_group) / (pairs - 2 * sizes * (len(x) - sizes))
-    return _Within(float(total / pairs), without)
+        kernel = polynomial_kernel(x[block], y)
+        if apart:
+            same = x_groups[block][:, None] == y_groups[None]
+            kernel[same] = 0
+            rows[1, block] -= same.sum(1)
+            columns[1] -= same.sum(0)
+        rows[0, block] = kernel.sum(1)
+        columns[0] += kernel.sum(0)
+    return _Pairs(
+        np.stack([_per_group(values, x_groups) for values in rows]),
+        np.stack([_per_group(values, y_groups) for values in columns]),
+    )
 
 
 def _per_group(values: Array, groups: Array) -> Array:

@@ -5,11 +5,11 @@ random convolution features, and a small convolutional network. bench/judge_powe
 power per CPU second of these and of others.
 """
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -45,23 +45,37 @@ class Cells:
         return int(self.part.max()) + 1
 
 
-class Judge(Protocol):
+Learner = Callable[[Sequence[Array]], Sequence[Array]]
+"""Masks `[N]`, `[M]` of the reals and samples to learn from, to scores `[n,1+G]`, `[m,1+G]` of all
+others: having learnt from all of these rows, and from them without each group. `[n,1]` where
+leaving out a group changes nothing."""
+
+
+class Judge(ABC):
     """Learns from reals and samples; the seed says how it begins."""
 
-    @property
-    def splits(self) -> int:
-        """How many splits into two folds a figure is averaged over."""
-        ...
+    splits: int
+    """How many splits into two folds a figure is averaged over."""
 
-    def __call__(self, reals: Cells, samples: Cells, seed: int) -> Iterator[tuple[Array, Array]]:
+    @abstractmethod
+    def learner(self, reals: Cells, samples: Cells, seed: int) -> Learner:
+        """What learns from some of the rows and scores the rest."""
+
+    def __call__(self, reals: Cells, samples: Cells, seed: int) -> Iterator[tuple[Array, ...]]:
         """Of every split, scores of reals `[N,1+G]` and of samples `[M,1+G]`, every row by what has
-        not seen its fold: having learnt from all of the other fold, and from it without each
-        group."""
-        ...
+        not seen its fold."""
+        learn, groups = self.learner(reals, samples, seed), max(reals.parts, samples.parts)
+        for both_folds in zip(reals.folds, samples.folds, strict=True):
+            scores = tuple(np.empty((len(fold), 1 + groups)) for fold in both_folds)
+            for unseen in range(FOLDS):
+                of_unseen = learn([fold != unseen for fold in both_folds])
+                for found, fold, those in zip(scores, both_folds, of_unseen, strict=True):
+                    found[fold == unseen] = those
+            yield scores
 
 
 @dataclass(frozen=True)
-class LinearJudge:
+class LinearJudge(Judge):
     """Linear discriminant analysis on random convolution features, drawn anew for every seed.
 
     The covariance within classes is shrunk towards a multiple of the identity (Chen et al. 2010,
@@ -74,27 +88,26 @@ class LinearJudge:
     splits: int = 4
     """Features are what costs, and serve them all. Half of a judge's own chance is the split's."""
 
-    def __call__(self, reals: Cells, samples: Cells, seed: int) -> Iterator[tuple[Array, Array]]:
-        """Fit; seconds for thousands of latents."""
+    def learner(self, reals: Cells, samples: Cells, seed: int) -> Learner:
+        """Takes features once; a fit is seconds for thousands of latents."""
         convolutions = RandomConvolutions.like(
             reals.latents, None, key_seed(seed, "linear_judge"), self.widths
         )
-        features = [convolutions(cells.latents) for cells in (reals, samples)]
+        sides, groups = (reals, samples), max(reals.parts, samples.parts)
+        features = [convolutions(cells.latents) for cells in sides]
         # Differences of squares lose digits far from 0.
         centre = np.concatenate([x[:_FEW] for x in features]).mean(0)
         features = [x - centre for x in features]
-        parts = max(reals.parts, samples.parts)
-        for both_folds in zip(reals.folds, samples.folds, strict=True):
-            scores = [np.empty((len(x), 1 + parts)) for x in features]
-            for unseen in range(FOLDS):
-                seen = (
-                    _leaving_out(x[fold != unseen], cells.part[fold != unseen], parts)
-                    for x, fold, cells in zip(features, both_folds, (reals, samples), strict=True)
-                )
-                directions = np.stack([_direction(*pair) for pair in zip(*seen, strict=True)], 1)
-                for found, x, fold in zip(scores, features, both_folds, strict=True):
-                    found[fold == unseen] = x[fold == unseen] @ directions
-            yield scores[0], scores[1]
+
+        def learn(seen: Sequence[Array]) -> list[Array]:
+            sums = (
+                _leaving_out(x[rows], cells.part[rows], groups)
+                for x, rows, cells in zip(features, seen, sides, strict=True)
+            )
+            directions = np.stack([_direction(*pair) for pair in zip(*sums, strict=True)], 1)
+            return [x[~rows] @ directions for x, rows in zip(features, seen, strict=True)]
+
+        return learn
 
 
 @dataclass(frozen=True)
@@ -145,7 +158,7 @@ def _direction(reals: _Sums, samples: _Sums) -> Array:
 
 
 @dataclass(frozen=True)
-class CnnJudge:
+class CnnJudge(Judge):
     """A convolutional network trained by binary cross-entropy on batches of half reals.
 
     Its statistics (mean and standard deviation over the plane of every level) begin as random
@@ -161,25 +174,18 @@ class CnnJudge:
     weight_decay: float = 0.02
     splits: int = 1
 
-    def __call__(self, reals: Cells, samples: Cells, seed: int) -> Iterator[tuple[Array, Array]]:
-        """Train a network per fold. None is trained anew without a group, which would take ten
+    def learner(self, reals: Cells, samples: Cells, seed: int) -> Learner:
+        """Trains a network per fold. None is trained anew without a group, which would take ten
         times as long: its intervals are too narrow by the chance of the rows that it learns from,
         so that no claim may rest on it."""
-        sides, parts = (reals, samples), max(reals.parts, samples.parts)
-        for both_folds in zip(reals.folds, samples.folds, strict=True):
-            scores = [np.empty((len(fold), 1 + parts)) for fold in both_folds]
-            for unseen in range(FOLDS):
-                seen, own = (
-                    [
-                        cells.latents[(fold == unseen) == judged]
-                        for cells, fold in zip(sides, both_folds, strict=True)
-                    ]
-                    for judged in (False, True)
-                )
-                scorer = self.train(seen[0], seen[1], seed)
-                for found, fold, latents in zip(scores, both_folds, own, strict=True):
-                    found[fold == unseen] = scorer(latents)[:, None]
-            yield scores[0], scores[1]
+        both = (reals.latents, samples.latents)
+
+        def learn(seen: Sequence[Array]) -> list[Array]:
+            ours, theirs = (x[rows] for x, rows in zip(both, seen, strict=True))
+            scorer = self.train(ours, theirs, seed)
+            return [scorer(x[~rows])[:, None] for x, rows in zip(both, seen, strict=True)]
+
+        return learn
 
     def train(self, reals: Array, samples: Array, seed: int) -> Scorer:
         """One network on reals and samples, both `[N,C,...]`."""
