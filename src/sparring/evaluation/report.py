@@ -75,8 +75,10 @@ def table_text(table: pd.DataFrame) -> str:
     """The table for a terminal: the figures that decide, and the most telling of the rest."""
     shown = table[["model"]].copy()
     for row in METRICS:
-        if row.heading and row.name in table:
-            shown[row.heading] = table[row.name].map(_short, na_action="ignore")
+        # A share says little without what the null has of it.
+        column = f"{row.name}_to_null" if row.beside_null == "to_null" else row.name
+        if row.heading and column in table:
+            shown[row.heading] = table[column].map(_short, na_action="ignore")
     return shown.to_string(index=False, na_rep="")
 
 

@@ -1,6 +1,9 @@
 """One model's figures beside the null's, and the table of all."""
 
+from io import StringIO
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from sparring.errors import UserError
@@ -103,6 +106,8 @@ def test_table_names_every_model_and_the_null(same, shifted, tmp_path):
         assert inside.all()
     for name in names:
         assert name in table_text(table)
+    shown = pd.read_csv(StringIO(table_text(table)), sep=r"\s+")
+    assert shown["coverage"].tolist() == pytest.approx(table["coverage_to_null"], abs=5e-4)
     for suffix in ("a", "b"):
         plot_evaluations(table, tmp_path / suffix)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
