@@ -13,7 +13,7 @@ from ..rounds.listing import all_jobs
 from ..rounds.loading import Rounds
 from ..rounds.status import JobStatus, status_of
 from . import curves
-from .figures import Comparisons, Evaluation, read_comparisons, read_evaluation
+from .figures import read_comparisons, read_evaluation
 from .images import Figure, file_figure, sample_figures
 from .provenance import provenance_of
 from .reading import Reading
@@ -80,7 +80,7 @@ def _of_layouts(
     arms = rounds.arms(name) if kind == "adversarial" else ()
     count = rounds.adversarial(name).iterations if arms else 0
     evaluation = read(place / "evaluation.csv", read_evaluation)
-    comparisons = _comparisons(place, evaluation, read)
+    comparisons = read(place / "comparisons.json", read_comparisons)
     history = read(place / DIFFUSION_HISTORY, read_history) or []
     denoiser = read.trying(lambda: curves.denoiser_histories(place, arms, count)) or {}
     discriminator = read.trying(lambda: curves.discriminator_histories(place, count)) or {}
@@ -95,11 +95,6 @@ def _of_layouts(
         "denoiser_charts": curves.denoiser_charts(denoiser),
         "balances": read.trying(lambda: balances(place, list(range(count)))) or [],
     }
-
-
-def _comparisons(place: Path, evaluation: Evaluation | None, read: Reading) -> Comparisons | None:
-    known = evaluation.figures if evaluation else ()
-    return read(place / "comparisons.json", lambda path: read_comparisons(path, known))
 
 
 def _grids(place: Path, read: Reading) -> tuple[Figure, ...]:

@@ -154,9 +154,8 @@ def read_evaluation(path: Path) -> Evaluation:
     return Evaluation(figures, tuple(_model(row, figures) for row in rows), ", ".join(counts))
 
 
-def read_comparisons(path: Path, figures: tuple[Figure, ...]) -> Comparisons:
+def read_comparisons(path: Path) -> Comparisons:
     """Verdict and paired differences of one experiment; UserError where the file is damaged."""
-    known = {figure.key: figure.better for figure in figures}
     content = _json(path)
     try:
         differences = tuple(
@@ -165,7 +164,7 @@ def read_comparisons(path: Path, figures: tuple[Figure, ...]) -> Comparisons:
                 str(row["against"]),
                 str(row["figure"]),
                 Estimate(float(row["difference"]), float(row["low"]), float(row["high"])),
-                row.get("better") or known.get(row["figure"]),
+                row.get("better") or figure_of(row["figure"], True).better,
             )
             for row in content["differences"]
         )

@@ -88,7 +88,7 @@ def sweep_csv(experiments: list[Shown]) -> str:
 
 def _values(row: SweepRow, sweep: Sweep, differing: list[str]) -> list[object]:
     shown, model = row.shown, row.model
-    selected = (shown.comparisons.selected if shown.comparisons else None) or ""
+    selected = shown.comparisons.selected if shown.comparisons else ""
     values: list[object] = [shown.name, shown.kind, shown.verdict.word, selected]
     values += [shown.varied.get(key, "") for key in sweep.varied]
     iteration = "" if model.iteration is None else model.iteration

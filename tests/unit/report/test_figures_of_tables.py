@@ -88,7 +88,7 @@ def test_comparisons_are_read(tmp_path):
            "low": -2, "high": -0.5}  # fmt: skip
     content = {"verdict": "It helped.", "selected": "a", "outcome": "helped"}
     path.write_text(json.dumps(content | {"differences": [row]}))
-    found = read_comparisons(path, (figure_of("frechet", True),))
+    found = read_comparisons(path)
     assert (found.verdict, found.selected, found.outcome) == ("It helped.", "a", "helped")
     assert found.differences[0].judgement == "better"  # the direction is the table's
 
@@ -98,7 +98,7 @@ def test_damaged_comparisons_are_refused_with_the_file(tmp_path, text):
     path = tmp_path / "comparisons.json"
     path.write_text(text)
     with pytest.raises(UserError, match=r"comparisons\.json: not .*run snakemake again"):
-        read_comparisons(path, ())
+        read_comparisons(path)
 
 
 def test_numbers_are_short():
